@@ -42,8 +42,8 @@
  * first and deepest cause. The library never prints, exits, aborts, raises a signal, or changes the locale or
  * the floating point environment. (In C++ write {} where this manual writes {0}.)
  *
- * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
- * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
+ * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a chat,
+ * a session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
  * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
@@ -96,6 +96,7 @@
  *   kern    kernels
  *   json    JSON
  *   conf    settings files in JSON
+ *   hist    histories of conversations and their files
  *   gguf    GGUF files
  *   st      safetensors and hugging face folders
  *   http    HTTP client
@@ -136,6 +137,7 @@
  *   remote  remote providers
  *   prov    providers
  *   job     jobs: answers on threads of the library
+ *   talk    conversations
  *   api     public functions
  */
 #ifndef ABSTRACTLLM_H
@@ -459,6 +461,23 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
+typedef enum allm_overflow { /* what becomes of a conversation that is longer than the context */
+    ALLM_OVERFLOW_ERROR,       /* ALLM_E_CONTEXT */
+    ALLM_OVERFLOW_DROP_OLDEST, /* its oldest turns are left out of the prompt, never the system's messages */
+    ALLM_OVERFLOW_SHIFT        /* the same, and what stays is not evaluated again where the model's cache can be moved:
+                                  much quicker, but not the same bits as a conversation that began there */
+} allm_overflow;
+
+typedef struct allm_chat allm_chat; /* a conversation: its messages, and the model that answers */
+typedef struct allm_chat_config {   /* copied, with all texts; what the tools' ctx point to has to live on */
+    const char      *system; /* system prompt, the first of what the model is told; NULL: none, or the file's */
+    const allm_tool *tools;  /* [n_tools] for every request that brings none */
+    size_t           n_tools;
+    allm_overflow    overflow;
+    const char      *title;        /* goes to the file, as "title" of its metadata; NULL: none, or the file's */
+    int32_t          ignore_state; /* allm_chat_load: non-zero: messages only, whatever became of saved state */
+} allm_chat_config;
+
 typedef struct allm_cached_model { /* a model that is at hand, or that a server has */
     char     name[256], path[1024]; /* path: of its file or folder; empty: none */
     uint64_t n_bytes;               /* 0: not known */
@@ -498,6 +517,16 @@ typedef struct allm_provider {
     /* As allm_embed and allm_models; texts are UTF-8. NULL: it has none. Not called while generate runs. */
     allm_status (*embed)(void *self, const allm_str *texts, size_t n_texts, float *out, int32_t dim, allm_error *err);
     allm_status (*models)(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err);
+    /* For chats whose conversation grows longer than the context: how many tokens the request's prompt has, and how
+     * many the context holds. NULL: they find out by generate's ALLM_E_CONTEXT. Not called while generate runs. */
+    allm_status (*count)(void *self, const allm_request *req, int32_t *n_prompt, int32_t *n_ctx, allm_error *err);
+    /* For chats, NULL: it has no state of its own. save: what is at hand of a conversation (and of no other: req has
+     * its messages) as bytes, into buf [cap]; *n = how many there are, 0: nothing; buf NULL, cap 0: only tells *n.
+     * load: goes on from such bytes, which may be damaged or another model's: an error then. shift: req is what is to
+     * come next; what the state has of it, but at other places, may be moved there, which need not be exact. */
+    allm_status (*save)(void *self, const allm_request *req, void *buf, size_t cap, size_t *n, allm_error *err);
+    allm_status (*load)(void *self, const void *buf, size_t n, allm_error *err);
+    allm_status (*shift)(void *self, const allm_request *req, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -672,6 +701,58 @@ ABSTRACTLLM_API void allm_job_cancel(allm_job *job);
 /* Cancels the job, waits for its end (but not in a callback of its own) and frees it with a response that was not
  * fetched. No other call may use it then or later. NULL is fine. The llm may be destroyed before. */
 ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
+
+/* ---- conversations. A chat belongs to one thread at a time: a call while another one of the same chat runs, in
+ * another thread or around a callback, is ALLM_E_BUSY. Several chats may share an llm, which answers one at a time, and
+ * which has the last prompt's state to build on only for the one that it answered last. */
+
+/* Makes a conversation with llm, which has to live as long as the chat uses it; config NULL or zeroed: defaults. Free
+ * it with allm_chat_destroy. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, a tool without a name), ALLM_E_MEMORY; *out is
+ * then NULL. Any thread. */
+ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_config *config, allm_chat **out,
+                                             allm_error *err);
+/* Frees it. While a call of it runs, from a callback for example, it cancels the answer, returns, and the chat is gone
+ * when that call has returned. Nothing else may be called with it any more. Any thread; NULL is fine. */
+ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat);
+/* Says text to the model, as a user, and takes its answer: both join the history, with calls of tools that have a `run`
+ * and their results in between. text NULL: the history is answered as it stands, for example when the results of tools
+ * have been added. extra: the rest of the request (files, which become part of the text; sampling, stop, on_chunk,
+ * tools instead of the chat's ...), without prompt, system, messages, prompt_ids and raw; NULL: nothing. out may be
+ * NULL; else it is always initialised and always to be freed. What the model's state has of the messages is not
+ * evaluated again: out->cached_tokens. Calls of tools without `run` are in *out and in the history: answer them by
+ * messages of role "tool" (allm_chat_add), then send NULL. Errors: as allm_generate. After ALLM_E_CANCELLED the history
+ * has what was said so far, if anything was; after any other error it is as it was before. ALLM_E_CONTEXT comes only
+ * when the chat's overflow cannot help: with ALLM_OVERFLOW_ERROR, or when the last turn alone does not fit. */
+ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
+                                           allm_response *out, allm_error *err);
+/* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors: ALLM_E_ARGUMENT
+ * (NULL, no role, no UTF-8, a call without a name or whose arguments are no JSON object), ALLM_E_MEMORY (also more than
+ * a million messages), ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err);
+/* The messages, [*n] at *out, without the system prompt of the configuration: views that are valid until the next call
+ * with the chat. What an overflow has left out of prompts is there. An empty content of a message that calls tools is
+ * NULL, any other that was NULL is "". Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY; *out is then NULL, *n 0. */
+ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_message **out, size_t *n,
+                                              allm_error *err);
+/* Forgets all but the first n_messages of them. Errors: ALLM_E_ARGUMENT (NULL, more than there are), ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_chat_truncate(allm_chat *chat, size_t n_messages, allm_error *err);
+/* From now on llm answers, with the history so far. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, allm_error *err);
+/* Writes the conversation to a file, JSON as AbstractLLM's sessions, which appears, or replaces what has that name,
+ * only when all of it is written. with_state: non-zero: beside it, as PATH.HASH.kv, what the model has evaluated of it,
+ * so that a program that loads the chat goes on at once; the file of an earlier save goes. Errors: ALLM_E_ARGUMENT
+ * (NULL, a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider without
+ * state), ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
+/* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
+ * back. config as for allm_chat_create; its system prompt and title count before the file's. State that was saved is
+ * taken up by llm; without any the next allm_chat_send evaluates the messages. Errors: ALLM_E_ARGUMENT,
+ * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; of state that is damaged,
+ * missing or does not fit, unless config says ignore_state: ALLM_E_FORMAT, ALLM_E_NOT_FOUND, ALLM_E_ARGUMENT (another
+ * model, another type of cache), ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version),
+ * ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
+                                           allm_chat **out, allm_error *err);
 
 /* The models that llm's server offers: writes up to cap of them to out (NULL when cap is 0), *n = how many there are.
  * Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_UNSUPPORTED (the provider has no list), ALLM_E_BUSY, those of servers; *n is
@@ -1041,6 +1122,32 @@ static double allm__plat_seconds(void) {
 #else
     return (double)clock() / CLOCKS_PER_SEC;
 #endif
+}
+
+typedef struct allm__plat_time {
+    int year, month, day, hour, minute, second, us; /* month and day from 1; us: microseconds */
+} allm__plat_time;
+
+/* The system's local time; zeros where there is none. */
+static allm__plat_time allm__plat_now(void) {
+    allm__plat_time now = {0, 0, 0, 0, 0, 0, 0};
+    time_t          t   = time(NULL);
+    struct tm       tm, *p = &tm;
+#if defined(ALLM__POSIX)
+    struct timeval tv;
+    if (gettimeofday(&tv, NULL) == 0) t = tv.tv_sec, now.us = (int)tv.tv_usec;
+#endif
+#if defined(ALLM__POSIX) && (defined(_POSIX_C_SOURCE) || defined(__APPLE__)) /* a strict C build has only localtime */
+    p = localtime_r(&t, &tm);
+#elif defined(ALLM__WINDOWS)
+    if (localtime_s(&tm, &t)) p = NULL;
+#else
+    p = localtime(&t);
+#endif
+    if (!p) return now;
+    now.year = p->tm_year + 1900, now.month = p->tm_mon + 1, now.day = p->tm_mday;
+    now.hour = p->tm_hour, now.minute = p->tm_min, now.second = p->tm_sec;
+    return now;
 }
 
 /* Sleeps for about so many milliseconds, or less if a signal comes. */
@@ -1824,7 +1931,7 @@ static void allm__map_free(allm__map *m) {
 /* Owns: how bytes come in and go out. An allm__file is the whole of a source as memory: mapped where the system can,
  * else read; bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one
  * sticky error, so that readers need no check at every step. All numbers in files are little-endian and assembled
- * bytewise. An allm__out writes a file that is there whole or not at all. */
+ * bytewise. An allm__out writes a file that is there whole or not at all. Sums: SHA-1 and SHA-256. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -2247,6 +2354,18 @@ static void        allm__out_remove(const allm__out *o) { (void)o; }
 static const char *allm__out_why(void) { return "file access is not in this build"; }
 #endif
 
+/* Removes a file, if it is there. */
+static void allm__file_remove(const char *path) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    unlink(path);
+#elif !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__WINDOWS)
+    wchar_t wide[1024];
+    if (allm__out_wide(path, wide)) DeleteFileW(wide);
+#else
+    (void)path;
+#endif
+}
+
 /* Begins a file, or a stream to a caller's function, whose name is only for messages. To be ended by allm__out_drop,
  * also after an error. */
 static allm_status allm__out_open(const allm__host *h, const char *path,
@@ -2305,6 +2424,93 @@ static void allm__out_drop(allm__out *o) { /* what was not published is gone; ze
     if (o->is_made) allm__out_remove(o);
     if (o->host) allm__free(o->host, o->path, o->n_path + o->n_temp);
     memset(o, 0, sizeof *o);
+}
+
+/* ---- sums of what is in a file */
+
+typedef struct allm__io_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
+    int      is_256;
+    uint32_t h[8];
+    uint64_t n;
+    uint8_t  block[64];
+} allm__io_hash;
+
+static uint32_t allm__io_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
+
+static void allm__io_hash_init(allm__io_hash *s, int is_256) {
+    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
+                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                          0x1f83d9ab, 0x5be0cd19}};
+    memset(s, 0, sizeof *s);
+    s->is_256 = is_256;
+    memcpy(s->h, first[is_256], sizeof s->h);
+}
+
+static void allm__io_sha1(allm__io_hash *s, uint32_t w[80]) {
+    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
+    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
+    for (int i = 16; i < 80; i++) w[i] = allm__io_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (int i = 0; i < 80; i++) {
+        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
+        uint32_t t = allm__io_rotate(a, 5) + f + e + k[i / 20] + w[i];
+        e = d, d = c, c = allm__io_rotate(b, 30), b = a, a = t;
+    }
+    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
+}
+
+static void allm__io_sha256(allm__io_hash *s, uint32_t w[80]) {
+    static const uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
+        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
+        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
+        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2};
+    uint32_t v[8];
+    memcpy(v, s->h, sizeof v);
+    for (int i = 16; i < 64; i++) {
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (allm__io_rotate(x, 25) ^ allm__io_rotate(x, 14) ^ x >> 3) + w[i - 7] +
+               (allm__io_rotate(y, 15) ^ allm__io_rotate(y, 13) ^ y >> 10);
+    }
+    for (int i = 0; i < 64; i++) {
+        uint32_t e = v[4], a = v[0];
+        uint32_t t = v[7] + (allm__io_rotate(e, 26) ^ allm__io_rotate(e, 21) ^ allm__io_rotate(e, 7)) +
+                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
+        uint32_t u = (allm__io_rotate(a, 30) ^ allm__io_rotate(a, 19) ^ allm__io_rotate(a, 10)) +
+                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t, v[0] = t + u;
+    }
+    for (int i = 0; i < 8; i++) s->h[i] += v[i];
+}
+
+static void allm__io_hash_put(allm__io_hash *s, const void *data, size_t n) {
+    const uint8_t *p = (const uint8_t *)data;
+    while (n) {
+        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
+        memcpy(s->block + at, p, take);
+        s->n += take, p += take, n -= take;
+        if (s->n % 64) break;
+        uint32_t w[80];
+        for (int i = 0; i < 16; i++)
+            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
+                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
+        if (s->is_256) allm__io_sha256(s, w);
+        else allm__io_sha1(s, w);
+    }
+}
+
+static void allm__io_hash_end(allm__io_hash *s, char hex[65]) {
+    static const uint8_t pad[64] = {0x80};
+    uint64_t bits = s->n * 8;
+    uint8_t  tail[8];
+    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
+    allm__io_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
+    allm__io_hash_put(s, tail, 8);
+    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
 }
 
 /* ---- cursor */
@@ -9921,6 +10127,547 @@ ALLM__UNUSED static allm_status allm__conf_get_array(const allm__conf *c, const 
     return *out = v, ALLM_OK;
 }
 
+// MARK: >>hist  Histories
+/* Owns: the messages of a conversation, copied, and the file that keeps them: one JSON object as AbstractLLM writes its
+ * sessions, {id, created_at, last_updated, system_prompt, metadata, messages, provider_state}. What a file holds beside
+ * what we know is kept and written back. Tool calls and reasoning of a message stand in its metadata, which AbstractLLM
+ * leaves alone. Holds: a message's texts lie in one block of its own; a file is written whole or not at all. */
+
+enum { ALLM__HIST_BYTES = 64 << 20, ALLM__HIST_MESSAGES = 1000000, ALLM__HIST_CALL_DEPTH = 48 };
+
+typedef struct allm__hist_note { /* what a file says of a message beside what it is; views of JSON in its block */
+    char    *block; /* [n_block] with the message's texts and calls */
+    size_t   n_block;
+    allm_str id, time; /* strings */
+    allm_str metadata; /* an object; empty: it is made of the message */
+    allm_str results;  /* an array, "tool_results"; the same */
+    allm_str rest;     /* further members, a comma before each */
+} allm__hist_note;
+
+typedef struct allm__hist { /* zero it and set host */
+    const allm__host *host;
+    allm_message     *messages; /* [n] */
+    allm__hist_note  *notes;    /* [n] */
+    size_t            n, cap_messages, cap_notes;
+    uint64_t          seed, n_ids; /* of ids made here */
+    allm__arena       head;        /* of what follows */
+    const char       *system;      /* the system prompt, or NULL */
+    allm_str id, created;     /* JSON strings; empty: none yet */
+    allm_str metadata, state; /* JSON objects; empty: none */
+    allm_str rest;            /* further members, a comma before each */
+} allm__hist;
+
+static void allm__hist_cut(allm__hist *t, size_t n) { /* keeps the first n messages */
+    while (t->n > n) {
+        allm__hist_note *k = &t->notes[--t->n];
+        allm__free(t->host, k->block, k->n_block);
+    }
+}
+
+static void allm__hist_free(allm__hist *t) {
+    allm__hist_cut(t, 0);
+    allm__free(t->host, t->messages, t->cap_messages * sizeof *t->messages);
+    allm__free(t->host, t->notes, t->cap_notes * sizeof *t->notes);
+    allm__arena_free(&t->head);
+}
+
+/* ---- ids and times, as JSON strings */
+
+/* A UUID of version 4: unique, not secret. */
+static allm_str allm__hist_uuid(allm__hist *t, char text[40]) {
+    if (!t->seed) t->seed = allm__hash_seed(t);
+    uint64_t x = allm__mix64(t->seed + t->n_ids++), y = allm__mix64(x ^ t->seed);
+    int      n = snprintf(text, 40, "\"%08x-%04x-4%03x-%04x-%04x%08x\"", (unsigned)(x >> 32),
+                          (unsigned)(x >> 16 & 0xffff), (unsigned)(x & 0xfff), (unsigned)(0x8000 | (y >> 48 & 0x3fff)),
+                          (unsigned)(y >> 32 & 0xffff), (unsigned)(y & 0xffffffff));
+    return allm__str(text, (size_t)n);
+}
+
+/* Local time as Python's datetime.isoformat() has it: microseconds only where there are some. */
+static allm_str allm__hist_time(char text[40]) {
+    allm__plat_time t = allm__plat_now();
+    int             n = snprintf(text, 40, "\"%04d-%02d-%02dT%02d:%02d:%02d", t.year % 10000, t.month % 100,
+                                 t.day % 100, t.hour % 100, t.minute % 100, t.second % 100);
+    n += t.us ? snprintf(text + n, 40 - (size_t)n, ".%06d", t.us % 1000000) : 0;
+    text[n] = '"', text[n + 1] = 0;
+    return allm__str(text, (size_t)n + 1);
+}
+
+/* ---- messages */
+
+static void allm__hist_measure(const char *text, size_t *n, int *fits) {
+    if (text) *fits &= allm__add(*n, strlen(text) + 1, n);
+}
+
+static const char *allm__hist_copy(char **at, const char *text) { /* NULL stays NULL */
+    size_t n = text ? strlen(text) + 1 : 0;
+    if (!n) return NULL;
+    memcpy(*at, text, n);
+    *at += n;
+    return *at - n;
+}
+
+static void allm__hist_keep(char **at, allm_str *s) {
+    if (s->len) memcpy(*at, s->ptr, s->len);
+    s->ptr = *at, *at += s->len;
+}
+
+/* The bytes of everything a message and its note hold; 0: they do not fit a size_t. */
+static size_t allm__hist_size(const allm_message *m, const allm__hist_note *k) {
+    const char *texts[] = {m->role, m->content, m->reasoning, m->tool_call_id, m->name};
+    size_t      lens[]  = {k->id.len, k->time.len, k->metadata.len, k->results.len, k->rest.len}, n = 1;
+    int         fits    = allm__mul(m->n_tool_calls, sizeof *m->tool_calls, &n);
+    for (size_t i = 0; i < ALLM__COUNT(texts); i++) allm__hist_measure(texts[i], &n, &fits);
+    for (size_t i = 0; i < ALLM__COUNT(lens); i++) fits &= allm__add(n, lens[i], &n);
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        allm__hist_measure(m->tool_calls[i].id, &n, &fits), allm__hist_measure(m->tool_calls[i].name, &n, &fits);
+        allm__hist_measure(m->tool_calls[i].arguments_json, &n, &fits);
+    }
+    return fits && n < SIZE_MAX ? n + 1 : 0;
+}
+
+/* Appends a copy of a message. note: of a file, or NULL: a new one. A message that calls has a content or NULL, never
+ * an empty one, and any other has a content: so it reads back as it was written. */
+static allm_status allm__hist_add(allm__hist *t, const allm_message *given, const allm__hist_note *note,
+                                  allm_error *err) {
+    char            id[40], time[40], *at;
+    allm_message    m = *given;
+    allm__hist_note k;
+    memset(&k, 0, sizeof k);
+    if (note) k = *note;
+    if (t->n >= ALLM__HIST_MESSAGES)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a conversation has at most %d messages",
+                          (int)ALLM__HIST_MESSAGES);
+    if (!k.id.len) k.id = allm__hist_uuid(t, id);
+    if (!k.time.len) k.time = allm__hist_time(time);
+    if (!m.content || !*m.content) m.content = m.n_tool_calls ? NULL : "";
+    k.n_block = allm__hist_size(&m, &k);
+    if (!k.n_block || !allm__grow(t->host, (void **)&t->messages, &t->cap_messages, t->n, t->n + 1, sizeof m) ||
+        !allm__grow(t->host, (void **)&t->notes, &t->cap_notes, t->n, t->n + 1, sizeof k) ||
+        !(k.block = (char *)allm__alloc(t->host, k.n_block, 16)))
+        return allm__fail_memory(err, k.n_block);
+    allm_tool_call *calls = (allm_tool_call *)(void *)k.block;
+    at     = k.block + m.n_tool_calls * sizeof *calls;
+    m.role = allm__hist_copy(&at, m.role), m.content = allm__hist_copy(&at, m.content);
+    m.reasoning = allm__hist_copy(&at, m.reasoning);
+    m.tool_call_id = allm__hist_copy(&at, m.tool_call_id), m.name = allm__hist_copy(&at, m.name);
+    for (size_t i = 0; i < m.n_tool_calls; i++) {
+        calls[i].id             = allm__hist_copy(&at, m.tool_calls[i].id);
+        calls[i].name           = allm__hist_copy(&at, m.tool_calls[i].name);
+        calls[i].arguments_json = allm__hist_copy(&at, m.tool_calls[i].arguments_json);
+    }
+    m.tool_calls = m.n_tool_calls ? calls : NULL;
+    allm__hist_keep(&at, &k.id), allm__hist_keep(&at, &k.time), allm__hist_keep(&at, &k.metadata);
+    allm__hist_keep(&at, &k.results), allm__hist_keep(&at, &k.rest);
+    t->messages[t->n] = m, t->notes[t->n++] = k;
+    return ALLM_OK;
+}
+
+/* ---- writing */
+
+static void allm__hist_line(allm__buf *b, int level) {
+    allm__buf_putc(b, '\n');
+    for (int i = 0; i < level; i++) allm__buf_puts(b, "  ");
+}
+
+static int allm__hist_is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+/* Appends valid JSON, laid out anew with two blanks a level. */
+static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
+    for (size_t i = 0; i < raw.len; i++) {
+        char   c    = raw.ptr[i];
+        size_t next = i + 1;
+        if (allm__hist_is_space(c)) continue;
+        if (c == '"') { /* a whole string */
+            while (raw.ptr[next] != '"') next += raw.ptr[next] == '\\' ? 2 : 1;
+            allm__buf_put(b, raw.ptr + i, next - i + 1);
+            i = next;
+            continue;
+        }
+        int opens = c == '{' || c == '[', closes = c == '}' || c == ']'; /* '{' + 2 is '}' */
+        level -= closes;
+        if (closes && b->len && b->ptr[b->len - 1] != c - 2) allm__hist_line(b, level);
+        allm__buf_putc(b, c);
+        level += opens;
+        while (next < raw.len && allm__hist_is_space(raw.ptr[next])) next++;
+        if (c == ':') allm__buf_putc(b, ' ');
+        if (c == ',' || (opens && next < raw.len && raw.ptr[next] != c + 2)) allm__hist_line(b, level);
+    }
+}
+
+static void allm__hist_put_text(allm__buf *b, const char *key, const char *text) {
+    allm__json_put_key(b, key);
+    allm__json_put_str(b, allm__str_of(text));
+}
+
+static void allm__hist_put_raw(allm__buf *b, const char *key, allm_str raw) {
+    allm__json_put_key(b, key);
+    allm__buf_put(b, raw.ptr, raw.len);
+}
+
+/* Arguments as a value; deeper than a reader of the file goes, as a string. */
+static void allm__hist_put_arguments(allm__buf *b, const char *arguments) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   text    = arguments ? allm__str_of(arguments) : ALLM__S("{}");
+    allm__json j;
+    allm__json_init(&j, b->host, text, "", ALLM__HIST_CALL_DEPTH, &ignored);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) allm__json_skip(&j);
+    int fits = !allm__json_end(&j);
+    allm__json_free(&j);
+    allm__json_put_key(b, "arguments");
+    if (fits) allm__buf_put(b, text.ptr, text.len);
+    else allm__json_put_str(b, text);
+}
+
+static void allm__hist_put_metadata(allm__buf *b, const allm_message *m) {
+    allm__json_put_key(b, "metadata");
+    allm__buf_putc(b, '{');
+    if (m->n_tool_calls) allm__json_put_key(b, "tool_calls"), allm__buf_putc(b, '[');
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        allm__buf_puts(b, i ? ", {" : "{");
+        if (m->tool_calls[i].id) allm__hist_put_text(b, "id", m->tool_calls[i].id);
+        allm__hist_put_text(b, "name", m->tool_calls[i].name);
+        allm__hist_put_arguments(b, m->tool_calls[i].arguments_json);
+        allm__buf_putc(b, '}');
+    }
+    if (m->n_tool_calls) allm__buf_putc(b, ']');
+    if (m->reasoning) allm__hist_put_text(b, "reasoning", m->reasoning);
+    allm__buf_putc(b, '}');
+}
+
+static void allm__hist_put_message(allm__buf *b, const allm_message *m, const allm__hist_note *k) {
+    allm__buf_putc(b, '{');
+    allm__hist_put_raw(b, "id", k->id);
+    allm__hist_put_text(b, "role", m->role);
+    allm__hist_put_text(b, "content", m->content ? m->content : "");
+    allm__hist_put_raw(b, "timestamp", k->time);
+    if (k->metadata.len) allm__hist_put_raw(b, "metadata", k->metadata);
+    else allm__hist_put_metadata(b, m);
+    if (m->name) allm__hist_put_text(b, "name", m->name);
+    if (k->results.len) allm__hist_put_raw(b, "tool_results", k->results);
+    else if (m->tool_call_id) {
+        allm__json_put_key(b, "tool_results");
+        allm__buf_puts(b, "[{");
+        allm__hist_put_text(b, "call_id", m->tool_call_id);
+        allm__hist_put_text(b, "name", m->name ? m->name : "unknown_tool");
+        allm__hist_put_text(b, "output", m->content ? m->content : "");
+        allm__buf_puts(b, "}]");
+    }
+    allm__buf_put(b, k->rest.ptr, k->rest.len);
+    allm__buf_putc(b, '}');
+}
+
+/* Appends the members of an object but for that of one key, which then comes last. raw empty: no other members. */
+static void allm__hist_put_object(allm__buf *b, allm_str raw, const char *key, allm_str value) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   name;
+    allm__json_init(&j, b->host, raw, "", 0, &ignored);
+    allm__buf_putc(b, '{');
+    for (int more = raw.len && allm__json_begin(&j, ALLM__JSON_OBJECT, ""); more && allm__json_key(&j, &name);) {
+        size_t start = b->len, from;
+        int    ours  = allm__str_eq(name, allm__str_of(key));
+        allm__buf_puts(b, start && b->ptr[start - 1] != '{' ? ", " : "");
+        allm__json_put_str(b, name);
+        from = j.pos;
+        allm__json_skip(&j);
+        allm__buf_puts(b, ": "), allm__buf_put(b, j.p + from, j.pos - from);
+        if (ours) b->len = start;
+    }
+    b->failed |= j.status == ALLM_E_MEMORY;
+    allm__json_free(&j);
+    allm__hist_put_raw(b, key, value);
+    allm__buf_putc(b, '}');
+}
+
+/* Writes what the buffer holds and empties it; *total: of the file. */
+static allm_status allm__hist_flush(allm__buf *b, allm__out *o, allm_error *err) {
+    if (b->failed) return allm__fail_memory(err, b->len);
+    if (o->n_bytes + b->len > ALLM__HIST_BYTES)
+        return allm__fail(err, ALLM_E_MEMORY, o->path, -1,
+                          "the conversation has more than %d bytes, which no reader of such files takes",
+                          (int)ALLM__HIST_BYTES);
+    allm_status status = allm__out_put(o, b->ptr, b->len, err);
+    b->len = 0;
+    return status;
+}
+
+/* Writes the file up to its publication, which is the caller's. state: a JSON object, provider_state. */
+static allm_status allm__hist_write(allm__hist *t, allm_str state, allm__out *o, allm_error *err) {
+    char        now[40], own_id[40];
+    allm__buf   b = {t->host, NULL, 0, 0, 0, 0}, m = {t->host, NULL, 0, 0, 0, 0};
+    allm_status status = ALLM_OK;
+    allm_str    time = allm__hist_time(now), none = ALLM__S("{}");
+    if (!t->id.len) t->id = allm__hist_uuid(t, own_id);
+    allm__buf_puts(&b, "{\n  \"id\": "), allm__buf_put(&b, t->id.ptr, t->id.len);
+    if (t->id.ptr == own_id) t->id = allm__str(allm__arena_copy(&t->head, t->id.ptr, t->id.len), t->id.len);
+    if (!t->created.len) t->created = allm__str(allm__arena_copy(&t->head, time.ptr, time.len), time.len);
+    if (t->head.failed) t->id.len = t->created.len = 0, t->head.failed = 0, b.failed = 1;
+    allm__buf_puts(&b, ",\n  \"created_at\": "), allm__buf_put(&b, t->created.ptr, t->created.len);
+    allm__buf_puts(&b, ",\n  \"last_updated\": "), allm__buf_put(&b, time.ptr, time.len);
+    allm__buf_puts(&b, ",\n  \"system_prompt\": ");
+    if (t->system) allm__json_put_str(&b, allm__str_of(t->system));
+    else allm__buf_puts(&b, "null");
+    allm__buf_puts(&b, ",\n  \"metadata\": "), allm__hist_pretty(&b, t->metadata.len ? t->metadata : none, 1);
+    allm__buf_puts(&b, ",\n  \"messages\": [");
+    for (size_t i = 0; i < t->n && !status; i++) {
+        m.len = 0;
+        allm__hist_put_message(&m, &t->messages[i], &t->notes[i]);
+        allm__buf_puts(&b, i ? ",\n    " : "\n    ");
+        if (!m.failed) allm__hist_pretty(&b, allm__str(m.ptr, m.len), 2);
+        b.failed |= m.failed;
+        if (b.len > 1 << 16) status = allm__hist_flush(&b, o, err);
+    }
+    allm__buf_puts(&b, t->n ? "\n  ],\n  \"provider_state\": " : "],\n  \"provider_state\": ");
+    allm__hist_pretty(&b, state.len ? state : none, 1);
+    m.len = 0;
+    allm__buf_put(&m, t->rest.ptr, t->rest.len);
+    if (m.len && !m.failed) allm__hist_pretty(&b, allm__str(m.ptr, m.len), 1);
+    b.failed |= m.failed;
+    allm__buf_puts(&b, "\n}\n");
+    if (!status) status = allm__hist_flush(&b, o, err);
+    if (!status) status = allm__out_finish(o, err);
+    allm__buf_free(&b), allm__buf_free(&m);
+    return status;
+}
+
+/* ---- reading */
+
+typedef struct allm__hist_reader {
+    allm__hist     *t;
+    allm__json      j;
+    allm__arena     texts; /* of the message being read */
+    allm__buf       rest;
+    allm_tool_call *calls; /* [n_calls] of it */
+    size_t          n_calls, cap_calls;
+} allm__hist_reader;
+
+/* A string into the arena, terminated; null, and what is no string, gives NULL. */
+static const char *allm__hist_text(allm__json *j, allm__arena *a, const char *field) {
+    allm__json_event e = allm__json_next(j);
+    if (e != ALLM__JSON_STRING && e != ALLM__JSON_NULL)
+        return allm__json_fail(j, j->at, "\"%s\": a string expected, found %s", field, allm__json_names[e]),
+               (const char *)NULL;
+    if (e == ALLM__JSON_NULL) return NULL;
+    size_t   at   = j->at;
+    allm_str text = allm__json_text(j);
+    if (text.len && memchr(text.ptr, 0, text.len)) allm__json_fail(j, at, "\"%s\" holds a NUL", field);
+    const char *copy = j->status ? NULL : allm__arena_copy(a, text.ptr, text.len);
+    if (!copy && !j->status) j->status = allm__fail_memory(j->err, text.len);
+    return copy;
+}
+
+/* A string as it stands, with its quotes; null: empty. */
+static allm_str allm__hist_quoted(allm__json *j, const char *field) {
+    allm__json_event e = allm__json_next(j);
+    if (e != ALLM__JSON_STRING && e != ALLM__JSON_NULL)
+        allm__json_fail(j, j->at, "\"%s\": a string expected, found %s", field, allm__json_names[e]);
+    return e == ALLM__JSON_STRING && !j->status ? allm__str(j->raw.ptr - 1, j->raw.len + 2) : ALLM__S("");
+}
+
+/* From a byte to where the reader is, a value of which it knows that it is JSON. */
+static allm_str allm__hist_since(const allm__json *j, size_t from) {
+    while (from < j->pos && allm__hist_is_space(j->p[from])) from++;
+    return allm__str(j->p + from, j->pos - from);
+}
+
+/* A value of this kind as it stands; null: empty. */
+static allm_str allm__hist_value(allm__json *j, const char *field, allm__json_event kind) {
+    size_t           from = j->pos;
+    allm__json_event e    = allm__json_next(j);
+    if (e == ALLM__JSON_NULL) return ALLM__S("");
+    if (e != kind)
+        allm__json_fail(j, j->at, "\"%s\": %s expected, found %s", field, allm__json_names[kind], allm__json_names[e]);
+    allm__json_skip(j);
+    return allm__hist_since(j, from);
+}
+
+/* A member that we do not know goes to `rest` as it is. */
+static void allm__hist_unknown(allm__json *j, allm_str key, allm__buf *rest) {
+    allm__buf_puts(rest, ", "), allm__json_put_str(rest, key), allm__buf_puts(rest, ": ");
+    size_t from = j->pos;
+    allm__json_skip(j);
+    allm_str raw = allm__hist_since(j, from);
+    allm__buf_put(rest, raw.ptr, raw.len);
+    if (rest->failed && !j->status) j->status = allm__fail_memory(j->err, raw.len);
+}
+
+/* One of metadata.tool_calls; its event has been read. */
+static void allm__hist_read_call(allm__hist_reader *r) {
+    allm__json    *j    = &r->j;
+    allm_tool_call call = {NULL, NULL, NULL};
+    size_t         at   = j->at;
+    allm_str       key, raw;
+    if (j->event != ALLM__JSON_OBJECT)
+        allm__json_fail(j, at, "\"tool_calls\": an object expected, found %s", allm__json_names[j->event]);
+    while (!j->status && allm__json_key(j, &key)) {
+        if (allm__str_eq(key, ALLM__S("id"))) call.id = allm__hist_text(j, &r->texts, "id");
+        else if (allm__str_eq(key, ALLM__S("name"))) call.name = allm__hist_text(j, &r->texts, "name");
+        else if (allm__str_eq(key, ALLM__S("arguments"))) {
+            size_t from = j->pos;
+            while (from < j->n && allm__hist_is_space(j->p[from])) from++;
+            if (from < j->n && j->p[from] == '"') call.arguments_json = allm__hist_text(j, &r->texts, "arguments");
+            else if ((raw = allm__hist_value(j, "arguments", ALLM__JSON_OBJECT)).len && !j->status)
+                call.arguments_json = allm__arena_copy(&r->texts, raw.ptr, raw.len);
+        } else allm__json_skip(j);
+    }
+    if (!j->status && (!call.name || !*call.name)) allm__json_fail(j, at, "a tool call without \"name\"");
+    if (!j->status && call.arguments_json && j->p[at] == '{') {
+        allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        if (allm__json_is_object(r->t->host, allm__str_of(call.arguments_json), "", &ignored) == ALLM_E_FORMAT)
+            allm__json_fail(j, at, "a tool call whose \"arguments\" are no JSON object");
+    }
+    if (!j->status && (r->texts.failed || !allm__grow(r->t->host, (void **)&r->calls, &r->cap_calls, r->n_calls,
+                                                      r->n_calls + 1, sizeof call)))
+        j->status = allm__fail_memory(j->err, sizeof call);
+    if (!j->status) r->calls[r->n_calls++] = call;
+}
+
+static allm_str allm__hist_read_metadata(allm__hist_reader *r, allm_message *m) {
+    allm__json      *j    = &r->j;
+    size_t           from = j->pos;
+    allm__json_event e    = allm__json_next(j);
+    allm_str         key;
+    m->reasoning = NULL, r->n_calls = 0; /* of equal keys the last one counts */
+    if (e == ALLM__JSON_NULL) return ALLM__S("");
+    if (e != ALLM__JSON_OBJECT)
+        allm__json_fail(j, j->at, "\"metadata\": an object expected, found %s", allm__json_names[e]);
+    while (!j->status && allm__json_key(j, &key)) {
+        if (allm__str_eq(key, ALLM__S("reasoning"))) m->reasoning = allm__hist_text(j, &r->texts, "reasoning");
+        else if (allm__str_eq(key, ALLM__S("tool_calls"))) {
+            r->n_calls = 0;
+            if (allm__json_next(j) == ALLM__JSON_NULL) continue;
+            if (j->event != ALLM__JSON_ARRAY)
+                allm__json_fail(j, j->at, "\"tool_calls\": an array expected, found %s", allm__json_names[j->event]);
+            while (!j->status && allm__json_elem(j)) allm__hist_read_call(r);
+        } else allm__json_skip(j);
+    }
+    return allm__hist_since(j, from);
+}
+
+/* What the first result says: which call it is of, and what it gave, for a message that says it nowhere else. */
+static allm_str allm__hist_read_results(allm__hist_reader *r, allm_message *of) {
+    allm__json      *j    = &r->j;
+    size_t           from = j->pos, n = 0;
+    allm__json_event e    = allm__json_next(j);
+    allm_str         key;
+    memset(of, 0, sizeof *of);
+    if (e == ALLM__JSON_NULL) return ALLM__S("");
+    if (e != ALLM__JSON_ARRAY)
+        allm__json_fail(j, j->at, "\"tool_results\": an array expected, found %s", allm__json_names[e]);
+    for (; !j->status && allm__json_elem(j); n++) {
+        if (j->event != ALLM__JSON_OBJECT)
+            allm__json_fail(j, j->at, "\"tool_results\": an object expected, found %s", allm__json_names[j->event]);
+        while (!j->status && allm__json_key(j, &key)) {
+            if (!n && allm__str_eq(key, ALLM__S("call_id")))
+                of->tool_call_id = allm__hist_text(j, &r->texts, "call_id");
+            else if (!n && allm__str_eq(key, ALLM__S("name"))) of->name = allm__hist_text(j, &r->texts, "name");
+            else allm__json_skip(j);
+        }
+    }
+    if (n && !of->tool_call_id) of->tool_call_id = "call_0";
+    if (n && !of->name) of->name = "unknown_tool";
+    return n ? allm__hist_since(j, from) : ALLM__S("");
+}
+
+/* One message; its event has been read. */
+static allm_status allm__hist_read_message(allm__hist_reader *r, allm_error *err) {
+    allm__json     *j  = &r->j;
+    size_t          at = j->at;
+    allm_message    m, result;
+    allm__hist_note k;
+    allm_str        key;
+    memset(&m, 0, sizeof m), memset(&result, 0, sizeof result), memset(&k, 0, sizeof k);
+    r->n_calls = r->rest.len = 0;
+    if (r->texts.chunks && r->texts.chunks->next) allm__arena_free(&r->texts);
+    else if (r->texts.chunks) r->texts.ptr = (char *)(r->texts.chunks + 1);
+    if (j->event != ALLM__JSON_OBJECT)
+        allm__json_fail(j, at, "a message (an object) expected, found %s", allm__json_names[j->event]);
+    while (!j->status && allm__json_key(j, &key)) {
+        if (allm__str_eq(key, ALLM__S("id"))) k.id = allm__hist_quoted(j, "id");
+        else if (allm__str_eq(key, ALLM__S("role"))) m.role = allm__hist_text(j, &r->texts, "role");
+        else if (allm__str_eq(key, ALLM__S("content"))) m.content = allm__hist_text(j, &r->texts, "content");
+        else if (allm__str_eq(key, ALLM__S("timestamp"))) k.time = allm__hist_quoted(j, "timestamp");
+        else if (allm__str_eq(key, ALLM__S("metadata"))) k.metadata = allm__hist_read_metadata(r, &m);
+        else if (allm__str_eq(key, ALLM__S("name"))) m.name = allm__hist_text(j, &r->texts, "name");
+        else if (allm__str_eq(key, ALLM__S("tool_results"))) k.results = allm__hist_read_results(r, &result);
+        else allm__hist_unknown(j, key, &r->rest);
+    }
+    if (!j->status && (!m.role || !*m.role)) allm__json_fail(j, at, "a message without \"role\"");
+    if (j->status) return j->status;
+    int is_tool    = !strcmp(m.role, "tool");
+    m.tool_call_id = is_tool ? result.tool_call_id : NULL;
+    if (is_tool && !m.name) m.name = result.name;
+    m.tool_calls = r->calls, m.n_tool_calls = r->n_calls;
+    k.rest = allm__str(r->rest.ptr, r->rest.len);
+    return allm__hist_add(r->t, &m, &k, err);
+}
+
+static allm_str allm__hist_head(allm__hist_reader *r, allm_str s) { /* a copy that the history keeps */
+    if (!s.len || r->j.status) return ALLM__S("");
+    s.ptr = allm__arena_copy(&r->t->head, s.ptr, s.len);
+    if (!s.ptr) r->j.status = allm__fail_memory(r->j.err, s.len);
+    return s.ptr ? s : ALLM__S("");
+}
+
+static allm_status allm__hist_read_messages(allm__hist_reader *r, allm_error *err) {
+    allm__json *j = &r->j;
+    allm__hist_cut(r->t, 0);
+    if (!allm__json_begin(j, ALLM__JSON_ARRAY, "\"messages\": an array")) return j->status;
+    while (allm__json_elem(j))
+        if (allm__hist_read_message(r, err)) return j->status = err->status;
+    return j->status;
+}
+
+static allm_status allm__hist_read_session(allm__hist_reader *r, allm_error *err) {
+    allm__hist *t   = r->t;
+    allm__json *j   = &r->j;
+    allm__buf   all = {t->host, NULL, 0, 0, 0, 0};
+    int         there = 0;
+    allm_str    key;
+    if (allm__json_begin(j, ALLM__JSON_OBJECT, "a conversation (an object)"))
+        while (!j->status && allm__json_key(j, &key)) {
+            if (allm__str_eq(key, ALLM__S("id"))) t->id = allm__hist_head(r, allm__hist_quoted(j, "id"));
+            else if (allm__str_eq(key, ALLM__S("created_at")))
+                t->created = allm__hist_head(r, allm__hist_quoted(j, "created_at"));
+            else if (allm__str_eq(key, ALLM__S("last_updated"))) allm__hist_quoted(j, "last_updated");
+            else if (allm__str_eq(key, ALLM__S("system_prompt")))
+                t->system = allm__hist_text(j, &t->head, "system_prompt");
+            else if (allm__str_eq(key, ALLM__S("metadata")))
+                t->metadata = allm__hist_head(r, allm__hist_value(j, "metadata", ALLM__JSON_OBJECT));
+            else if (allm__str_eq(key, ALLM__S("provider_state")))
+                t->state = allm__hist_head(r, allm__hist_value(j, "provider_state", ALLM__JSON_OBJECT));
+            else if (allm__str_eq(key, ALLM__S("messages"))) there = 1, allm__hist_read_messages(r, err);
+            else allm__hist_unknown(j, key, &all);
+        }
+    if (!j->status) allm__json_end(j);
+    if (!j->status && !there) allm__json_fail(j, 0, "a conversation without \"messages\"");
+    t->rest = allm__hist_head(r, allm__str(all.ptr, all.len));
+    allm__buf_free(&all);
+    return j->status;
+}
+
+/* Reads a file into an empty history; to be freed also after an error. */
+static allm_status allm__hist_read(allm__hist *t, const char *path, allm_error *err) {
+    allm__buf         text = {t->host, NULL, 0, 0, 0, 0};
+    uint64_t          size = 0;
+    allm__hist_reader r;
+    allm_status       status = allm__file_read_text(path, ALLM__HIST_BYTES, &text, &size, err);
+    if (!status && text.len > ALLM__HIST_BYTES)
+        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "%llu bytes, at most %d of a conversation",
+                            (unsigned long long)size, (int)ALLM__HIST_BYTES);
+    if (!status) {
+        memset(&r, 0, sizeof r);
+        r.t = t, r.texts.host = r.rest.host = t->host;
+        allm__json_init(&r.j, t->host, allm__str(text.ptr ? text.ptr : "", text.len), path, 0, err);
+        status = allm__hist_read_session(&r, err);
+        allm__json_free(&r.j), allm__arena_free(&r.texts), allm__buf_free(&r.rest);
+        allm__free(t->host, r.calls, r.cap_calls * sizeof *r.calls);
+    }
+    allm__buf_free(&text);
+    return status;
+}
+
 // MARK: >>gguf  GGUF files
 /* Owns: the container: header, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3, which have the same
  * layout; every number is little-endian and nothing is aligned before the data section:
@@ -13377,91 +14124,6 @@ static allm_status allm__hub_remove(const allm__host *h, const char *root, const
 
 #ifndef ABSTRACTLLM_NO_REMOTE
 
-typedef struct allm__hub_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
-    int      is_256;
-    uint32_t h[8];
-    uint64_t n;
-    uint8_t  block[64];
-} allm__hub_hash;
-
-static uint32_t allm__hub_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
-
-static void allm__hub_hash_init(allm__hub_hash *s, int is_256) {
-    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
-                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                                          0x1f83d9ab, 0x5be0cd19}};
-    memset(s, 0, sizeof *s);
-    s->is_256 = is_256;
-    memcpy(s->h, first[is_256], sizeof s->h);
-}
-
-static void allm__hub_sha1(allm__hub_hash *s, uint32_t w[80]) {
-    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
-    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
-    for (int i = 16; i < 80; i++) w[i] = allm__hub_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    for (int i = 0; i < 80; i++) {
-        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
-        uint32_t t = allm__hub_rotate(a, 5) + f + e + k[i / 20] + w[i];
-        e = d, d = c, c = allm__hub_rotate(b, 30), b = a, a = t;
-    }
-    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
-}
-
-static void allm__hub_sha256(allm__hub_hash *s, uint32_t w[80]) {
-    static const uint32_t k[64] = {
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
-        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
-        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
-        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
-        0xc67178f2};
-    uint32_t v[8];
-    memcpy(v, s->h, sizeof v);
-    for (int i = 16; i < 64; i++) {
-        uint32_t x = w[i - 15], y = w[i - 2];
-        w[i] = w[i - 16] + (allm__hub_rotate(x, 25) ^ allm__hub_rotate(x, 14) ^ x >> 3) + w[i - 7] +
-               (allm__hub_rotate(y, 15) ^ allm__hub_rotate(y, 13) ^ y >> 10);
-    }
-    for (int i = 0; i < 64; i++) {
-        uint32_t e = v[4], a = v[0];
-        uint32_t t = v[7] + (allm__hub_rotate(e, 26) ^ allm__hub_rotate(e, 21) ^ allm__hub_rotate(e, 7)) +
-                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
-        uint32_t u = (allm__hub_rotate(a, 30) ^ allm__hub_rotate(a, 19) ^ allm__hub_rotate(a, 10)) +
-                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t, v[0] = t + u;
-    }
-    for (int i = 0; i < 8; i++) s->h[i] += v[i];
-}
-
-static void allm__hub_hash_put(allm__hub_hash *s, const void *data, size_t n) {
-    const uint8_t *p = (const uint8_t *)data;
-    while (n) {
-        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
-        memcpy(s->block + at, p, take);
-        s->n += take, p += take, n -= take;
-        if (s->n % 64) break;
-        uint32_t w[80];
-        for (int i = 0; i < 16; i++)
-            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
-                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
-        if (s->is_256) allm__hub_sha256(s, w);
-        else allm__hub_sha1(s, w);
-    }
-}
-
-static void allm__hub_hash_end(allm__hub_hash *s, char hex[65]) {
-    static const uint8_t pad[64] = {0x80};
-    uint64_t bits = s->n * 8;
-    uint8_t  tail[8];
-    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
-    allm__hub_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
-    allm__hub_hash_put(s, tail, 8);
-    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
-}
-
 typedef struct allm__hub_pull { /* a download */
     const allm__host *host;
     const char       *root, *endpoint, *token; /* token NULL: none */
@@ -13477,7 +14139,7 @@ typedef struct allm__hub_pull { /* a download */
     int64_t           length, from; /* of the file; where a part begins; -1: not told */
     uint64_t          done, total;  /* bytes of the file that is coming */
     int               fd;           /* of it; -1: into text */
-    allm__hub_hash    hash;
+    allm__io_hash    hash;
     allm__buf         text;
     allm_error       *err;
 } allm__hub_pull;
@@ -13518,7 +14180,7 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
         "the server sent another part than asked for"), 1;
     if (p->done && !allm__hub_empty(p->fd)) /* from the beginning again */
         return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
-    if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    if (p->done) p->done = 0, allm__io_hash_init(&p->hash, p->hash.is_256);
     return 0;
 }
 
@@ -13535,7 +14197,7 @@ static int allm__hub_on_body(void *self, const void *data, size_t n) {
         else if (got < 0 && errno != EINTR)
             return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot write: %s", strerror(errno)), 1;
     }
-    allm__hub_hash_put(&p->hash, data, n);
+    allm__io_hash_put(&p->hash, data, n);
     p->done += n;
     return p->progress && p->progress(p->progress_ctx, p->done, p->total)
                ? (allm__fail(p->err, ALLM_E_CANCELLED, p->name.repo, -1, "cancelled"), 1) : 0;
@@ -13609,10 +14271,10 @@ static void allm__hub_resume(allm__hub_pull *p) {
     char    bytes[16384];
     ssize_t n;
     while ((n = read(p->fd, bytes, sizeof bytes)) > 0 && p->done + (uint64_t)n <= p->total)
-        allm__hub_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
+        allm__io_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
     if (n) { /* more than the file has, or unreadable: it is not of this file */
         (void)allm__hub_empty(p->fd);
-        p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+        p->done = 0, allm__io_hash_init(&p->hash, p->hash.is_256);
     }
     (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
 }
@@ -13626,9 +14288,9 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
         p->done        = 0;
         if ((p->fd = open(part, O_RDWR | O_CREAT, 0666)) < 0)
             return allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
-        allm__hub_hash_init(&p->hash, is_256);
+        allm__io_hash_init(&p->hash, is_256);
         if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
-            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
+            allm__io_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
                 (unsigned long long)p->total) + 1);
             (void)allm__hub_empty(p->fd);
         } else allm__hub_resume(p);
@@ -13641,7 +14303,7 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
                        (unsigned long long)p->total);
     } while (p->err->status == ALLM_E_REMOTE && ++tries < 3);
     if (p->err->status) return p->err->status; /* what came is kept for another time */
-    allm__hub_hash_end(&p->hash, hex);
+    allm__io_hash_end(&p->hash, hex);
     if (!strcmp(hex, etag)) return ALLM_OK;
     unlink(part);
     return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
@@ -26928,21 +27590,11 @@ static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_req
 
 /* ---- variables */
 
-/* The system's local time. */
 static allm__tmpl_now allm__chat_now(void) {
-    allm__tmpl_now now = {0, 0, 0, 0, 0, 0};
-    time_t         t   = time(NULL);
-    struct tm      tm, *p = &tm;
-#if defined(ALLM__POSIX) && (defined(_POSIX_C_SOURCE) || defined(__APPLE__)) /* a strict C build has only localtime */
-    p = localtime_r(&t, &tm);
-#elif defined(ALLM__WINDOWS)
-    if (localtime_s(&tm, &t)) p = NULL;
-#else
-    p = localtime(&t);
-#endif
-    if (!p) return now;
-    now.year = p->tm_year + 1900, now.month = p->tm_mon + 1, now.day = p->tm_mday;
-    now.hour = p->tm_hour, now.minute = p->tm_min, now.second = p->tm_sec;
+    const allm__plat_time t   = allm__plat_now();
+    allm__tmpl_now        now = {0, 0, 0, 0, 0, 0};
+    now.year = t.year, now.month = t.month, now.day = t.day;
+    now.hour = t.hour, now.minute = t.minute, now.second = t.second;
     return now;
 }
 
@@ -42725,6 +43377,64 @@ static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, 
     return status;
 }
 
+/* The session has been brought to a saved state: the ids are its own. */
+static void allm__sess_adopt(allm__sess *s) {
+    s->n = allm__session_length(s->session);
+    if (s->n) memcpy(s->ids, s->session->history, s->n * sizeof *s->ids);
+}
+
+/* Forgets what is not a beginning of ids[n]. */
+static allm_status allm__sess_trim(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
+    size_t keep = 0;
+    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
+    if (keep == s->n) return ALLM_OK;
+    if (!allm__session_can_keep(s->session, keep)) keep = 0;
+    s->n = keep;
+    return allm__session_truncate(s->session, keep, err);
+}
+
+/* Where does the longest run of s->ids begin, behind place `at`, that ids[n] begins with? *n_same: its length. Linear
+ * (Knuth, Morris and Pratt); back: [n]. */
+static size_t allm__sess_find(const allm__sess *s, size_t at, const int32_t *ids, size_t n, uint32_t *back,
+                              size_t *n_same) {
+    size_t best = at, k = 0;
+    back[0]     = 0;
+    for (size_t i = 1; i < n; i++) {
+        while (k && ids[i] != ids[k]) k = back[k - 1];
+        k += ids[i] == ids[k];
+        back[i] = (uint32_t)k;
+    }
+    *n_same = k = 0;
+    for (size_t i = at; i < s->n && *n_same < n; i++) {
+        while (k && s->ids[i] != ids[k]) k = back[k - 1];
+        k += s->ids[i] == ids[k];
+        if (k > *n_same) *n_same = k, best = i + 1 - k;
+    }
+    return best;
+}
+
+enum { ALLM__SESS_MOVE = 16 }; /* fewer tokens are evaluated again sooner than moved */
+
+/* ids[n] are the session's, but that a piece is missing: what stands behind it moves up. Not exact; where the model
+ * allows none, nothing is done. */
+static allm_status allm__sess_shift(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
+    const allm__host *h    = &s->session->m->host;
+    size_t            keep = 0, n_same = 0, n_bytes = 0;
+    allm_error        own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
+    if (keep == n || keep == s->n) return ALLM_OK;
+    uint32_t *back = allm__mul(n - keep, sizeof *back, &n_bytes) ? (uint32_t *)allm__alloc(h, n_bytes, 16) : NULL;
+    if (!back) return allm__fail_memory(err, n_bytes);
+    size_t from = allm__sess_find(s, keep, ids + keep, n - keep, back, &n_same);
+    allm__free(h, back, n_bytes);
+    if (n_same < ALLM__SESS_MOVE) return ALLM_OK;
+    if (allm__session_shift(s->session, keep, from - keep, &own))
+        return own.status == ALLM_E_UNSUPPORTED ? ALLM_OK : (*err = own, own.status);
+    memmove(s->ids + keep, s->ids + from, (s->n - from) * sizeof *s->ids);
+    s->n -= from - keep;
+    return ALLM_OK;
+}
+
 /* After a generation: the sampled ids that the session has evaluated are part of it. */
 static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
     n = ALLM__MIN(n, allm__session_length(s->session) - s->n);
@@ -44183,6 +44893,47 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
                       (unsigned long long)ids->len, (unsigned long long)n_ctx, (unsigned long long)size);
 }
 
+static allm_status allm__local_count(void *self, const allm_request *req, int32_t *n_prompt, int32_t *n_ctx,
+                                     allm_error *err) {
+    allm__local   *l   = (allm__local *)self;
+    allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
+    allm__gen_tail tail;
+    allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
+    *n_prompt = (int32_t)ALLM__MIN(ids.len, INT32_MAX), *n_ctx = l->sess.session->n_ctx;
+    allm__ids_free(&ids);
+    return status;
+}
+
+static allm_status allm__local_save(void *self, const allm_request *req, void *buf, size_t cap, size_t *n,
+                                    allm_error *err) {
+    allm__local   *l   = (allm__local *)self;
+    allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
+    allm__gen_tail tail;
+    allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
+    if (!status) status = allm__sess_trim(&l->sess, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    *n = 0;
+    if (status || !l->sess.n) return status;
+    return allm__session_save(l->sess.session, buf, cap, n, err);
+}
+
+static allm_status allm__local_load(void *self, const void *buf, size_t n, allm_error *err) {
+    allm__local *l = (allm__local *)self;
+    if (allm__session_load(l->sess.session, buf, n, err)) return err->status;
+    allm__sess_adopt(&l->sess);
+    return ALLM_OK;
+}
+
+static allm_status allm__local_shift(void *self, const allm_request *req, allm_error *err) {
+    allm__local   *l   = (allm__local *)self;
+    allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
+    allm__gen_tail tail;
+    allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
+    if (!status) status = allm__sess_shift(&l->sess, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    return status;
+}
+
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
@@ -44432,14 +45183,18 @@ static int allm__prov_probe_openai(void *ctx, const allm_config *config) {
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL,
+     allm__local_count, allm__local_save, allm__local_load, allm__local_shift},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL, allm__local_count, allm__local_save,
+     allm__local_load, allm__local_shift},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL, NULL},
 #ifndef ABSTRACTLLM_NO_REMOTE
 #define ALLM__REMOTE(name, probe) \
     {#name, probe, allm__prov_open_##name, allm__remote_generate, allm__remote_capabilities, NULL, \
-     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models}
+     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models, NULL, NULL, \
+     NULL, NULL}
     ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
 #undef ALLM__REMOTE
 #endif
@@ -44508,6 +45263,7 @@ typedef struct allm__rounds { /* a conversation that grows while tools run */
     allm_tool_call *calls; /* [n_calls] of the last round that are complete */
     size_t          n_calls;
     size_t          from_text, from_reasoning; /* where the last round's begin */
+    int             keeps; /* somebody wants the messages, that of the last answer too */
 } allm__rounds;
 
 /* The arguments are one JSON object? Else the call was cut off, or is none. */
@@ -44567,13 +45323,19 @@ static int allm__round_grow(allm__rounds *t, const allm_request *req) {
     return 1;
 }
 
-/* Runs the round's calls and adds them and their results to the conversation. */
-static allm_status allm__round_run(allm__rounds *t, const allm_request *req, const allm__relay *r, allm_error *err) {
-    if (!allm__round_grow(t, req)) return allm__fail_memory(err, t->n);
+/* Adds what the model said in this round, with its complete calls. 0: no memory. */
+static int allm__round_said(allm__rounds *t, const allm_request *req, const allm__relay *r) {
+    if (!allm__round_grow(t, req)) return 0;
     allm_message *m = &t->messages[t->n++];
     m->role = "assistant", m->content = allm__round_text(t, &r->text, t->from_text);
     m->reasoning  = allm__round_text(t, &r->reasoning, t->from_reasoning);
     m->tool_calls = t->calls, m->n_tool_calls = t->n_calls;
+    return !t->arena.failed;
+}
+
+/* Runs the round's calls and adds them and their results to the conversation, all or nothing. */
+static allm_status allm__round_results(allm__rounds *t, const allm_request *req, const allm__relay *r,
+                                       allm_error *err) {
     for (size_t i = 0; i < t->n_calls; i++) {
         const allm_tool *tool   = allm__round_tool(req, t->calls[i].name);
         const char      *result = NULL;
@@ -44584,12 +45346,28 @@ static allm_status allm__round_run(allm__rounds *t, const allm_request *req, con
         if (status)
             return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed: %s", tool->name,
                               own.message[0] ? own.message : "it gave no message");
-        m          = &t->messages[t->n++];
+        allm_message *m = &t->messages[t->n + i];
         m->role    = "tool", m->tool_call_id = t->calls[i].id, m->name = t->calls[i].name;
         m->content = allm__arena_copy(&t->arena, result ? result : "", result ? strlen(result) : 0);
         if (allm__llm_cancelled(r->llm)) return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     }
-    return t->arena.failed ? allm__fail_memory(err, t->arena.n_bytes) : ALLM_OK;
+    if (t->arena.failed) return allm__fail_memory(err, t->arena.n_bytes);
+    t->n += t->n_calls;
+    return ALLM_OK;
+}
+
+static allm_status allm__round_run(allm__rounds *t, const allm_request *req, const allm__relay *r, allm_error *err) {
+    size_t n = t->n;
+    if (!allm__round_said(t, req, r)) allm__fail_memory(err, t->n);
+    else allm__round_results(t, req, r, err);
+    if (err->status) t->n = n;
+    return err->status;
+}
+
+/* The last answer, for somebody who keeps the conversation: after a stop what there is of it, without its calls. */
+static int allm__round_end(allm__rounds *t, const allm_request *req, const allm__relay *r, allm_status status) {
+    if (status == ALLM_E_CANCELLED) t->n_calls = 0;
+    return status == ALLM_E_CANCELLED && r->text.len == t->from_text ? 1 : allm__round_said(t, req, r);
 }
 
 /* Appends the tokens of a round to those before; a record that would lack some holds none. 0: no memory. */
@@ -44666,27 +45444,38 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
     }
 }
 
-/* One answer on an object that was entered. */
-static allm_status allm__prov_answer(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+/* One answer on an object that was entered. rounds: zeroed, but for keeps; its arena is the caller's to free. If it
+ * keeps them, its messages become the request's (a prompt is one) with those of every round and of the answer behind,
+ * which may end with a complete round where the call failed; no messages: nothing came. */
+static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *req, allm__rounds *rounds,
+                                            allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
     allm__relay       relay;
-    allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
-    memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
-    relay.llm = llm, relay.req = req, rounds.arena.host = h;
+    memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay);
+    relay.llm = llm, relay.req = req, rounds->arena.host = h;
     relay.text.host = relay.reasoning.host = relay.bytes.host = h;
-    relay.keeps = out != NULL || req->n_tools > 0; /* what the model said goes back to it with the results */
+    relay.keeps = out || rounds->keeps || req->n_tools; /* what the model said goes back to it with the results */
     r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
-    if (!status) status = allm__prov_rounds(&relay, &rounds, r, err);
+    if (!status) status = allm__prov_rounds(&relay, rounds, r, err);
     if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
+    if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
+        err->status = ALLM_OK, status = allm__fail_memory(err, rounds->arena.n_bytes);
     if (out) allm__resp_text(r, &relay.text, &relay.reasoning);
-    if (out && !status && !allm__resp_calls(r, rounds.calls, rounds.n_calls)) status = allm__fail_memory(err, 1);
+    if (out && !status && !allm__resp_calls(r, rounds->calls, rounds->n_calls)) status = allm__fail_memory(err, 1);
     allm__relay_free(&relay);
-    allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    return status;
+}
+
+static allm_status allm__prov_answer(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__rounds rounds;
+    memset(&rounds, 0, sizeof rounds);
+    allm_status status = allm__prov_answer_rounds(llm, req, &rounds, out, err);
+    allm__arena_free(&rounds.arena);
     return status;
 }
 
@@ -44958,6 +45747,486 @@ static void allm__job_end_all(allm_llm *llm) {
     else if (started) allm__thread_join(q->thread);
 }
 #endif
+
+// MARK: >>talk  Conversations
+/* Owns: chats: a history, what of it goes to a model, and what the model answers, which joins it. A turn is a message
+ * of a user and all that follows it up to the next one. What a provider still has of the last prompt is its own affair:
+ * it evaluates only what is new. Holds: a chat does one thing at a time; a call that fails leaves the history as it
+ * was. */
+
+struct allm_chat {
+    allm__host    host;
+    allm_llm     *llm;
+    allm__mutex   mutex;                  /* guards the next three */
+    int           busy, answering, doomed; /* in a call; in its provider; destroyed in a call */
+    allm__hist    hist;
+    allm_overflow overflow;
+    allm__arena   arena; /* of the tools */
+    allm_tool    *tools; /* [n_tools] */
+    size_t        n_tools;
+    size_t        from; /* messages before this one are left out of prompts, but for leading ones of the system */
+    allm_message *sent; /* [cap_sent] what goes to the model */
+    size_t        cap_sent;
+    int64_t       seed; /* of the last answer; -1: there was none */
+    allm__buf     kept; /* path of the file with the state that this chat was saved with, or loaded from; or empty */
+};
+
+static void allm__talk_free(allm_chat *c) {
+    allm__host host = c->host;
+    allm__hist_free(&c->hist);
+    allm__arena_free(&c->arena);
+    allm__free(&host, c->sent, c->cap_sent * sizeof *c->sent);
+    allm__buf_free(&c->kept);
+    allm__mutex_free(&c->mutex);
+    allm__free(&host, c, sizeof *c);
+}
+
+/* ---- one call at a time */
+
+static allm_status allm__talk_enter(allm_chat *c, allm_error *err) {
+    allm__lock(&c->mutex);
+    int was = c->busy;
+    c->busy = 1;
+    allm__unlock(&c->mutex);
+    return was ? allm__fail(err, ALLM_E_BUSY, NULL, -1, "the chat is in use by another call") : ALLM_OK;
+}
+
+static void allm__talk_leave(allm_chat *c) {
+    allm__lock(&c->mutex);
+    int doomed = c->doomed;
+    c->busy    = 0;
+    allm__unlock(&c->mutex);
+    if (doomed) allm__talk_free(c);
+}
+
+/* In a call of the chat the call ends it, its answer being cancelled. */
+static void allm__talk_destroy(allm_chat *c) {
+    allm__lock(&c->mutex);
+    int busy  = c->busy;
+    c->doomed = 1;
+    if (c->answering) allm__llm_cancel(c->llm);
+    allm__unlock(&c->mutex);
+    if (!busy) allm__talk_free(c);
+}
+
+/* The model object is entered, or left: a destroy in another thread cancels what is ours alone. 0: it came before. */
+static int allm__talk_answering(allm_chat *c, int on) {
+    allm__lock(&c->mutex);
+    int doomed   = c->doomed;
+    c->answering = on;
+    allm__unlock(&c->mutex);
+    return !doomed;
+}
+
+/* ---- making one */
+
+static const char *allm__talk_copy(allm__arena *a, const char *text) {
+    return text ? allm__arena_copy(a, text, strlen(text)) : NULL;
+}
+
+/* What the configuration says, in memory of the chat. A title joins the file's metadata. */
+static allm_status allm__talk_configure(allm_chat *c, const allm_chat_config *config, allm_error *err) {
+    allm__buf title = {&c->host, NULL, 0, 0, 0, 0}, metadata = {&c->host, NULL, 0, 0, 0, 0};
+    c->overflow = config->overflow;
+    if (config->system) c->hist.system = allm__talk_copy(&c->hist.head, config->system);
+    if (config->title) {
+        allm__json_put_str(&title, allm__str_of(config->title));
+        allm__hist_put_object(&metadata, c->hist.metadata, "title", allm__str(title.ptr, title.len));
+        c->hist.metadata = allm__str(allm__arena_copy(&c->hist.head, metadata.ptr, metadata.len), metadata.len);
+    }
+    int failed = title.failed || metadata.failed;
+    allm__buf_free(&title), allm__buf_free(&metadata);
+    if (config->n_tools)
+        c->tools = (allm_tool *)allm__arena_array(&c->arena, config->n_tools, sizeof *c->tools, sizeof(void *));
+    for (; c->tools && c->n_tools < config->n_tools; c->n_tools++) {
+        allm_tool *to = &c->tools[c->n_tools];
+        *to           = config->tools[c->n_tools];
+        to->name = allm__talk_copy(&c->arena, to->name), to->description = allm__talk_copy(&c->arena, to->description);
+        to->parameters_schema = allm__talk_copy(&c->arena, to->parameters_schema);
+    }
+    failed |= c->arena.failed || c->hist.head.failed;
+    return failed ? allm__fail_memory(err, c->arena.n_bytes + c->hist.head.n_bytes) : ALLM_OK;
+}
+
+/* ---- what goes to the model */
+
+static int allm__talk_is(const allm_chat *c, size_t i, const char *role) {
+    return !strcmp(c->hist.messages[i].role, role);
+}
+
+static size_t allm__talk_head(const allm_chat *c) { /* how many messages of the system come first */
+    size_t n = 0;
+    while (n < c->hist.n && allm__talk_is(c, n, "system")) n++;
+    return n;
+}
+
+static size_t allm__talk_last(const allm_chat *c) { /* where the last turn begins; the end: there is none */
+    size_t i = c->hist.n;
+    while (i > 0 && !allm__talk_is(c, i - 1, "user")) i--;
+    return i ? i - 1 : c->hist.n;
+}
+
+static size_t allm__talk_next(const allm_chat *c, size_t i) { /* the first turn that begins there or later */
+    while (i < c->hist.n && !allm__talk_is(c, i, "user")) i++;
+    return i;
+}
+
+/* The messages from `from` on behind those of the system, in c->sent. A system prompt is also many a file's first
+ * message: it is not sent twice. Returns how many; 0: no memory. */
+static size_t allm__talk_gather(allm_chat *c, size_t from) {
+    const allm_message *m = c->hist.messages;
+    size_t              head = allm__talk_head(c), n = 0;
+    from = ALLM__MAX(from, head);
+    if (!allm__grow(&c->host, (void **)&c->sent, &c->cap_sent, 0, 1 + head + c->hist.n - from, sizeof *m)) return 0;
+    memset(c->sent, 0, sizeof *c->sent);
+    if (c->hist.system && !(head && !strcmp(m[0].content, c->hist.system)))
+        c->sent[n].role = "system", c->sent[n++].content = c->hist.system;
+    if (head) memcpy(c->sent + n, m, head * sizeof *m);
+    n += head;
+    if (c->hist.n > from) memcpy(c->sent + n, m + from, (c->hist.n - from) * sizeof *m);
+    return n + c->hist.n - from;
+}
+
+/* The request with these messages. */
+static allm_status allm__talk_request(allm_chat *c, allm_request *req, size_t from, allm_error *err) {
+    req->n_messages = allm__talk_gather(c, from), req->messages = c->sent;
+    return req->n_messages ? ALLM_OK : allm__fail_memory(err, c->hist.n * sizeof *c->sent);
+}
+
+/* Does the prompt leave so many tokens of the context free, once what comes before `from` is left out? */
+static allm_status allm__talk_fits(allm_chat *c, allm_request *req, size_t from, int32_t share, int *fits,
+                                   allm_error *err) {
+    int32_t n_prompt = 0, n_ctx = 0;
+    if (allm__talk_request(c, req, from, err) ||
+        c->llm->row.count(c->llm->self, req, &n_prompt, &n_ctx, err))
+        return err->status;
+    int32_t answer = req->max_tokens > 0 ? ALLM__MIN(req->max_tokens, n_ctx / 4) : n_ctx / 4;
+    *fits          = n_prompt <= n_ctx - (share ? n_ctx / share : answer);
+    return ALLM_OK;
+}
+
+/* Before an answer: where prompt and answer (of which a quarter of the context is expected at most) do not fit, the
+ * oldest turns go, until half of the context is free: not a few at every turn, since each time what stays has to be
+ * evaluated again. The last turn stays in any case. */
+static allm_status allm__talk_make_room(allm_chat *c, allm_request *req, allm_error *err) {
+    size_t low = c->from, high = allm__talk_last(c);
+    int    fits = 0;
+    if (!c->llm->row.count || high <= ALLM__MAX(low, allm__talk_head(c))) return ALLM_OK;
+    if (allm__talk_fits(c, req, low, 0, &fits, err) || fits) return err->status;
+    while (low + 1 < high) { /* from low it does not fit, from high it does or has to */
+        size_t mid = low + (high - low) / 2, turn = allm__talk_next(c, mid);
+        if (turn >= high) { high = mid; continue; } /* nothing begins between them */
+        if (allm__talk_fits(c, req, turn, 2, &fits, err)) return err->status;
+        if (fits) high = mid;
+        else low = turn;
+    }
+    c->from = allm__talk_next(c, high);
+    if (c->overflow == ALLM_OVERFLOW_SHIFT && c->llm->row.shift &&
+        (allm__talk_request(c, req, c->from, err) || c->llm->row.shift(c->llm->self, req, err)))
+        return err->status;
+    allm__log(&c->host, ALLM_LOG_INFO, "the first %llu messages are left out of the prompt",
+              (unsigned long long)c->from);
+    return ALLM_OK;
+}
+
+/* After a provider that cannot count has refused the prompt: half of the older turns go. 0: there are none. */
+static int allm__talk_drop_half(allm_chat *c) {
+    size_t from = ALLM__MAX(c->from, allm__talk_head(c)), last = allm__talk_last(c);
+    if (c->overflow == ALLM_OVERFLOW_ERROR || from >= last || last >= c->hist.n) return 0;
+    c->from = allm__talk_next(c, from + (last - from + 1) / 2);
+    return 1;
+}
+
+/* ---- sending */
+
+/* The text of a turn, with files behind it as any prompt has them. */
+static allm_status allm__talk_say(allm_chat *c, const char *text, const allm_request *req, allm_error *err) {
+    allm__buf    buf = {&c->host, NULL, 0, 0, 0, 0};
+    allm_message m;
+    memset(&m, 0, sizeof m);
+    allm_status status = allm__gen_inline(&c->host, req, text, &buf, err);
+    m.role = "user", m.content = buf.ptr;
+    if (!status) status = allm__hist_add(&c->hist, &m, NULL, err);
+    allm__buf_free(&buf);
+    return status;
+}
+
+/* A prompt that does not fit has perhaps a file to blame. */
+static allm_status allm__talk_blame(const allm_chat *c, const allm_request *extra, allm_status status,
+                                    allm_error *err) {
+    size_t      n_bytes = 0;
+    const char *file    = status == ALLM_E_CONTEXT ? allm__gen_largest(&c->host, extra, &n_bytes) : NULL;
+    allm_error  told    = *err;
+    if (!file) return status;
+    err->status = ALLM_OK;
+    return allm__fail(err, status, file, -1, "%s; this is the largest of its files, %llu bytes", told.message,
+                      (unsigned long long)n_bytes);
+}
+
+/* The model's answer joins the history. */
+static allm_status allm__talk_answer(allm_chat *c, allm_request *req, allm_response *out, allm_error *err) {
+    allm__rounds rounds;
+    allm_status  status, kept = ALLM_OK;
+    memset(&rounds, 0, sizeof rounds);
+    rounds.keeps = 1;
+    if (c->overflow != ALLM_OVERFLOW_ERROR && allm__talk_make_room(c, req, err)) return err->status;
+    for (;;) {
+        if (allm__talk_request(c, req, c->from, err)) return err->status;
+        status = allm__prov_answer_rounds(c->llm, req, &rounds, out, err);
+        if (status != ALLM_E_CONTEXT || rounds.n || !allm__talk_drop_half(c)) break;
+        allm__arena_free(&rounds.arena);
+        memset(&rounds, 0, sizeof rounds), memset(err, 0, sizeof *err);
+        rounds.keeps = 1, err->offset = -1;
+        allm__resp_free(out);
+    }
+    if (!status || status == ALLM_E_CANCELLED) {
+        allm_error own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        for (size_t i = req->n_messages; i < rounds.n && !kept; i++)
+            kept = allm__hist_add(&c->hist, &rounds.messages[i], NULL, &own);
+        if (kept) *err = own, status = kept;
+    }
+    allm__arena_free(&rounds.arena);
+    return status;
+}
+
+/* text NULL: the history is answered as it stands. extra: the rest of the request, without messages. */
+static allm_status allm__talk_send(allm_chat *c, const char *text, const allm_request *extra, allm_response *out,
+                                   allm_error *err) {
+    size_t        n = c->hist.n, from = c->from, n_said;
+    allm_request  req = *extra;
+    allm_response own;
+    memset(&own, 0, sizeof own);
+    req.files = NULL, req.n_files = 0;
+    if (!req.n_tools) req.tools = c->tools, req.n_tools = c->n_tools;
+    allm_status status = text ? allm__talk_say(c, text, extra, err) : ALLM_OK;
+    n_said             = c->hist.n;
+    if (!status && !allm__llm_enter(c->llm)) status = allm__llm_busy(err);
+    else if (!status) {
+        allm_llm *llm = c->llm;
+        if (!allm__talk_answering(c, 1)) status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+        else status = allm__talk_answer(c, &req, out ? out : &own, err);
+        allm__talk_answering(c, 0);
+        allm__llm_leave(llm);
+    }
+    if (out || own.owner) c->seed = out ? out->seed : own.seed;
+    if (status && (status != ALLM_E_CANCELLED || c->hist.n == n_said)) allm__hist_cut(&c->hist, n), c->from = from;
+    if (!out) allm__resp_free(&own);
+    return status ? allm__talk_blame(c, extra, status, err) : ALLM_OK;
+}
+
+/* ---- changing */
+
+static allm_status allm__talk_truncate(allm_chat *c, size_t n, allm_error *err) {
+    if (n > c->hist.n)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_messages is %llu, the chat has %llu",
+                          (unsigned long long)n, (unsigned long long)c->hist.n);
+    allm__hist_cut(&c->hist, n);
+    if (c->from >= n) c->from = 0;
+    return ALLM_OK;
+}
+
+/* ---- the file, and the state beside it */
+
+enum { ALLM__TALK_TAIL = 20 }; /* ".0123456789abcdef.kv": of the name of a file with state */
+
+typedef struct allm__talk_state {
+    allm__buf bytes, path; /* of the state; of its file, terminated. Both empty: there is none */
+    char      sum[65];     /* SHA-256, in hex */
+} allm__talk_state;
+
+static void allm__talk_state_free(allm__talk_state *s) { allm__buf_free(&s->bytes), allm__buf_free(&s->path); }
+
+/* Providers by the names under which their states stand. */
+static const char *allm__talk_provider(const allm_chat *c) {
+    return c->llm->row.generate == allm__local_generate ? "local" : c->llm->row.name;
+}
+
+static const char *allm__talk_base(const char *path) { /* the last component */
+    const char *base = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/') base = p + 1;
+#if defined(ALLM__WINDOWS)
+        else if (*p == '\\') base = p + 1;
+#endif
+    return base;
+}
+
+/* What the model has evaluated of this conversation, and the name of its file beside the one at `path`. */
+static allm_status allm__talk_take_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm_request  req;
+    allm__io_hash hash;
+    size_t        n = 0;
+    memset(&req, 0, sizeof req);
+    if (!c->llm->row.save)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the provider \"%.40s\" has no state to save",
+                          c->llm->row.name);
+    if (!c->hist.n && !c->hist.system) return ALLM_OK;
+    req.tools = c->tools, req.n_tools = c->n_tools;
+    if (allm__talk_request(c, &req, c->from, err)) return err->status;
+    if (!allm__llm_enter(c->llm)) return allm__llm_busy(err);
+    allm_status status = c->llm->row.save(c->llm->self, &req, NULL, 0, &n, err);
+    char       *room   = !status && n ? allm__buf_room(&s->bytes, n) : NULL;
+    if (!status && n && !room) status = allm__fail_memory(err, n);
+    if (room) status = c->llm->row.save(c->llm->self, &req, room, n, &n, err);
+    allm__llm_leave(c->llm);
+    if (status || !n) return status;
+    allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, s->bytes.ptr, n), allm__io_hash_end(&hash, s->sum);
+    allm__buf_puts(&s->path, path), allm__buf_putc(&s->path, '.');
+    allm__buf_put(&s->path, s->sum, 16), allm__buf_puts(&s->path, ".kv");
+    return allm__buf_text(&s->path) ? ALLM_OK : allm__fail_memory(err, s->path.len);
+}
+
+/* {"local": {"model", "seed", ...}} with what other providers left there. */
+static void allm__talk_put_state(const allm_chat *c, const allm__talk_state *s, allm__buf *b) {
+    allm__buf ours = {&c->host, NULL, 0, 0, 0, 0};
+    allm__buf_putc(&ours, '{');
+    allm__hist_put_text(&ours, "model", c->llm->name);
+    allm__json_put_key(&ours, "seed");
+    if (c->seed < 0) allm__buf_puts(&ours, "null");
+    else allm__buf_int(&ours, c->seed);
+    if (s->path.len) allm__hist_put_text(&ours, "kv_snapshot", allm__talk_base(s->path.ptr));
+    else allm__hist_put_raw(&ours, "kv_snapshot", ALLM__S("null"));
+    if (s->path.len) allm__hist_put_text(&ours, "kv_sha256", s->sum);
+    else allm__hist_put_raw(&ours, "kv_sha256", ALLM__S("null"));
+    allm__buf_putc(&ours, '}');
+    allm__hist_put_object(b, c->hist.state, allm__talk_provider(c), allm__str(ours.ptr, ours.len));
+    b->failed |= ours.failed;
+    allm__buf_free(&ours);
+}
+
+static allm_status allm__talk_write(const allm_chat *c, const char *path, const allm__buf *bytes, allm_error *err) {
+    allm__out   o;
+    allm_status status = allm__out_open(&c->host, path, NULL, NULL, &o, err);
+    if (!status) status = allm__out_put(&o, bytes->ptr, bytes->len, err);
+    if (!status) status = allm__out_finish(&o, err);
+    if (!status) status = allm__out_publish(&o, err);
+    allm__out_drop(&o);
+    return status;
+}
+
+/* From now on the file at `path` goes with this state; an older one of the same file has no use any more. */
+static void allm__talk_keep(allm_chat *c, const char *path, allm__talk_state *s) {
+    size_t n = strlen(path);
+    int    older = c->kept.len == n + ALLM__TALK_TAIL && !memcmp(c->kept.ptr, path, n);
+    if (older && (s->path.len != c->kept.len || memcmp(s->path.ptr, c->kept.ptr, c->kept.len)))
+        allm__file_remove(c->kept.ptr);
+    allm__buf_free(&c->kept);
+    c->kept = s->path;
+    memset(&s->path, 0, sizeof s->path);
+}
+
+/* The state has its name, which is that of its sum, before the conversation that needs it: whatever fails, the file
+ * that stood there goes on with its own. */
+static allm_status allm__talk_save(allm_chat *c, const char *path, int with_state, allm_error *err) {
+    allm__buf        text = {&c->host, NULL, 0, 0, 0, 0};
+    allm__talk_state s;
+    allm__out        o;
+    memset(&s, 0, sizeof s), memset(&o, 0, sizeof o);
+    s.bytes.host = s.path.host = &c->host;
+    allm_status status = with_state ? allm__talk_take_state(c, path, &s, err) : ALLM_OK;
+    int         fresh  = !status && s.path.len && allm__file_kind(s.path.ptr) == ALLM__FILE_NONE;
+    if (!status) allm__talk_put_state(c, &s, &text);
+    if (!status && text.failed) status = allm__fail_memory(err, text.len);
+    if (!status) status = allm__out_open(&c->host, path, NULL, NULL, &o, err);
+    if (!status && s.path.len) status = allm__talk_write(c, s.path.ptr, &s.bytes, err);
+    if (!status) status = allm__hist_write(&c->hist, allm__str(text.ptr, text.len), &o, err);
+    if (!status) status = allm__out_publish(&o, err);
+    allm__out_drop(&o);
+    if (!status) allm__talk_keep(c, path, &s);
+    else if (fresh) allm__file_remove(s.path.ptr);
+    allm__talk_state_free(&s), allm__buf_free(&text);
+    return status;
+}
+
+/* The name of the file with this provider's state, of the folder of `path`, and its sum. s->path empty: there is none.
+ * */
+static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm__json  j;
+    allm__arena a     = {&c->host, NULL, NULL, NULL, 0, 0};
+    const char *name  = NULL, *sum = NULL;
+    size_t      n_dir = (size_t)(allm__talk_base(path) - path);
+    allm_str    key;
+    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
+    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (more && allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, allm__str_of(allm__talk_provider(c)))) { allm__json_skip(&j); continue; }
+        name = sum = NULL;
+        if (!allm__json_begin(&j, ALLM__JSON_OBJECT, "the provider's state: an object")) break;
+        while (allm__json_key(&j, &key))
+            if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(&j, &a, "kv_snapshot");
+            else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(&j, &a, "kv_sha256");
+            else allm__json_skip(&j);
+    }
+    allm_status status = j.status;
+    if (status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
+    if (!status && name && (!*name || strpbrk(name, "/\\:") || *name == '.'))
+        status = allm__fail(err, ALLM_E_FORMAT, path, -1,
+                            "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
+    if (!status && name && (!sum || strlen(sum) != 64))
+        status = allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
+    if (!status && name) {
+        memcpy(s->sum, sum, 65);
+        allm__buf_put(&s->path, path, n_dir), allm__buf_puts(&s->path, name);
+        if (!allm__buf_text(&s->path)) status = allm__fail_memory(err, s->path.len);
+    }
+    allm__json_free(&j), allm__arena_free(&a);
+    return status;
+}
+
+static allm_status allm__talk_give_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
+    allm__io_hash hash;
+    allm__file    f;
+    allm_source   src;
+    char          sum[65];
+    allm_error    own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(&src, 0, sizeof src);
+    src.path           = s->path.ptr;
+    allm_status status = allm__file_open(&c->host, &src, &f, err);
+    if (!status) {
+        allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f.data, f.n_bytes), allm__io_hash_end(&hash, sum);
+        if (memcmp(sum, s->sum, 64) != 0)
+            status = allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
+                                "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum,
+                                s->sum);
+    }
+    if (!status && !c->llm->row.load)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, s->path.ptr, -1, "the provider \"%.40s\" takes no state up",
+                            c->llm->row.name);
+    if (!status && !allm__llm_enter(c->llm)) status = allm__llm_busy(err);
+    else if (!status) {
+        if (c->llm->row.load(c->llm->self, f.data, f.n_bytes, &own))
+            status = allm__fail(err, own.status, s->path.ptr, -1, "%s", own.message);
+        allm__llm_leave(c->llm);
+    }
+    allm__file_close(&c->host, &f);
+    return status;
+}
+
+static allm_status allm__talk_restore(allm_chat *c, const char *path, allm_error *err) {
+    allm__talk_state s;
+    memset(&s, 0, sizeof s);
+    s.bytes.host = s.path.host = &c->host;
+    allm_status status = allm__talk_find_state(c, path, &s, err);
+    if (!status && s.path.len) status = allm__talk_give_state(c, &s, err);
+    if (!status && s.path.len) allm__talk_keep(c, path, &s);
+    allm__talk_state_free(&s);
+    return status;
+}
+
+/* path: the file to read, or NULL for an empty history. */
+static allm_status allm__talk_open(allm_llm *llm, const char *path, const allm_chat_config *config, allm_chat **out,
+                                   allm_error *err) {
+    allm_chat *c = (allm_chat *)allm__alloc_zero(&llm->rt->host, sizeof *c, 16);
+    if (!c) return allm__fail_memory(err, sizeof *c);
+    c->host = llm->rt->host, c->llm = llm, c->seed = -1;
+    c->hist.host = c->hist.head.host = c->arena.host = c->kept.host = &c->host;
+    allm__mutex_init(&c->mutex);
+    allm_status status = path ? allm__hist_read(&c->hist, path, err) : ALLM_OK;
+    if (!status) status = allm__talk_configure(c, config, err);
+    if (!status && path && !config->ignore_state) status = allm__talk_restore(c, path, err);
+    if (status) return allm__talk_free(c), status;
+    return *out = c, ALLM_OK;
+}
 
 // MARK: >>api  Public functions
 /* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
@@ -45250,6 +46519,151 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
     for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
     allm__unlock(&rt->mutex);
     return n;
+}
+
+/* ---- chats */
+
+/* A configuration's texts and tools. */
+static allm_status allm__api_chat_config(const allm_chat_config *config, allm_error *err) {
+    allm_request req;
+    memset(&req, 0, sizeof req);
+    req.tools = config->tools, req.n_tools = config->n_tools;
+    if ((int)config->overflow < 0 || config->overflow > ALLM_OVERFLOW_SHIFT)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "overflow is %d, expected 0 to %d", (int)config->overflow,
+                   (int)ALLM_OVERFLOW_SHIFT);
+    allm__api_text(config->system, "system", 0, err);
+    allm__api_text(config->title, "title", 0, err);
+    allm__api_tools(&req, err);
+    return err->status;
+}
+
+static allm_status allm__api_chat_open(allm_llm *llm, const char *path, const allm_chat_config *config,
+                                       allm_chat **out, allm_error *err) {
+    allm_chat_config zero;
+    memset(&zero, 0, sizeof zero);
+    if (!config) config = &zero;
+    allm_status status = allm__api_chat_config(config, err);
+    if (!status) status = allm__talk_open(llm, path, config, out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_config *config, allm_chat **out,
+                                             allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(llm);
+    ALLM__NEED(out);
+    return allm__api_chat_open(llm, NULL, config, out, err);
+}
+
+ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
+                                           allm_chat **out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(llm);
+    ALLM__NEED(path);
+    ALLM__NEED(out);
+    return allm__api_chat_open(llm, path, config, out, err);
+}
+
+ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
+    if (chat) allm__talk_destroy(chat);
+}
+
+/* What may stand beside a text: all of a request but what the chat itself gives. */
+static allm_status allm__api_chat_extra(const char *text, const allm_request *extra, allm_error *err) {
+    allm_request req = *extra;
+    if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a chat gives the messages: extra has no prompt, system, messages, prompt_ids and raw");
+    if (!text && req.n_files)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files go with a text, and text is NULL");
+    req.prompt = text ? text : "";
+    return allm__api_request(&req, err);
+}
+
+ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
+                                           allm_response *out, allm_error *err) {
+    allm_request zero;
+    ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
+    ALLM__NEED(chat);
+    memset(&zero, 0, sizeof zero);
+    if (!extra) extra = &zero;
+    allm_status status = allm__api_chat_extra(text, extra, err);
+    if (status || allm__talk_enter(chat, err)) return err->status;
+    if (!text && !chat->hist.n)
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "text is NULL, and there is no message to answer");
+    else status = allm__talk_send(chat, text, extra, out, err);
+    allm__talk_leave(chat);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(chat);
+    ALLM__NEED(message);
+    if (!message->role || !*message->role)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the message has no role");
+    allm__api_message(message, 0, err);
+    if (err->status || allm__talk_enter(chat, err)) return err->status;
+    allm_status status = ALLM_OK;
+    for (size_t i = 0; i < message->n_tool_calls && !status; i++) {
+        allm_error  own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        const char *args = message->tool_calls[i].arguments_json;
+        if (args && allm__json_is_object(&chat->host, allm__str_of(args), "", &own))
+            status = allm__fail(err, own.status == ALLM_E_MEMORY ? own.status : ALLM_E_ARGUMENT, NULL, -1,
+                                "tool_calls[%llu].arguments_json is no JSON object: %s", (unsigned long long)i,
+                                own.message);
+    }
+    if (!status) status = allm__hist_add(&chat->hist, message, NULL, err);
+    allm__talk_leave(chat);
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_message **out, size_t *n,
+                                              allm_error *err) {
+    allm_chat *c = (allm_chat *)(uintptr_t)chat;
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    if (n) *n = 0;
+    ALLM__NEED(chat);
+    ALLM__NEED(out);
+    ALLM__NEED(n);
+    if (allm__talk_enter(c, err)) return err->status;
+    *out = c->hist.messages, *n = c->hist.n;
+    allm__talk_leave(c);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_chat_truncate(allm_chat *chat, size_t n_messages, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(chat);
+    if (allm__talk_enter(chat, err)) return err->status;
+    allm_status status = allm__talk_truncate(chat, n_messages, err);
+    allm__talk_leave(chat);
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(chat);
+    ALLM__NEED(llm);
+    if (allm__talk_enter(chat, err)) return err->status;
+    chat->llm = llm, chat->from = 0;
+    allm__talk_leave(chat);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err) {
+    allm_chat *c = (allm_chat *)(uintptr_t)chat;
+    ALLM__BEGIN();
+    ALLM__NEED(chat);
+    ALLM__NEED(path);
+    if (allm__talk_enter(c, err)) return err->status;
+    allm_status status = allm__talk_save(c, path, with_state, err);
+    allm__talk_leave(c);
+    return allm__api_end(err, status);
 }
 
 /* ---- the hub */

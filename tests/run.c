@@ -42,6 +42,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_kern.c"
 #include "test_json.c"
 #include "test_conf.c"
+#include "test_hist.c"
 #include "test_gguf.c"
 #include "test_st.c"
 #include "test_regex.c"
@@ -81,6 +82,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_remote.c"
 #include "test_prov.c"
 #include "test_job.c"
+#include "test_talk.c"
 #include "test_api.c"
 #include "test_cli.c"
 
@@ -107,6 +109,7 @@ static const test_group test_groups[] = {
     GROUP(kern),
     GROUP(json),
     GROUP(conf),
+    GROUP(hist),
     GROUP(gguf),
     GROUP(st),
     GROUP(http),
@@ -146,6 +149,7 @@ static const test_group test_groups[] = {
     GROUP(remote),
     GROUP(prov),
     GROUP(job),
+    GROUP(talk),
     GROUP(api),
     GROUP(cli),
 };

@@ -138,7 +138,8 @@ static allm_status api_provider_generate(void *self, const allm_request *req, al
     return (void)self, (void)req, (void)out, (void)err, ALLM_OK;
 }
 static allm_status api_provider_register(api_all *a, int null) {
-    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                       NULL, NULL, NULL, NULL};
     return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
 }
 static allm_status api_provider_list(api_all *a, int null) {
@@ -329,7 +330,7 @@ static allm_status api_provider_models(void *self, allm_cached_model *out, size_
 }
 static allm_llm *api_lister(api_all *a) { /* an llm that has vectors and a list */
     allm_provider p = {"lister", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL,
-                       api_provider_embed, api_provider_models};
+                       api_provider_embed, api_provider_models, NULL, NULL, NULL, NULL};
     allm_config   c = {0};
     allm_llm     *llm = NULL;
     c.runtime = a->h.rt;
@@ -381,6 +382,87 @@ static allm_status api_catalog_search(api_all *a, int null) {
     return ALLM_OK;
 }
 
+static allm_chat *api_chat(api_all *a) { /* with two messages */
+    allm_config  c = {0};
+    allm_llm    *llm;
+    allm_chat   *chat;
+    allm_message m = {0};
+    (void)a;
+    c.runtime = a->h.rt, m.role = "user", m.content = "x";
+    assert_int_equal(allm_create("echo", &c, &llm, NULL), ALLM_OK);
+    assert_int_equal(allm_chat_create(llm, NULL, &chat, NULL), ALLM_OK);
+    for (int i = 0; i < 2; i++) assert_int_equal(allm_chat_add(chat, &m, NULL), ALLM_OK);
+    return chat;
+}
+static allm_status api_chat_end(allm_chat *chat, allm_status status) {
+    allm_llm *llm = chat->llm;
+    return allm_chat_destroy(chat), allm_destroy(llm), status;
+}
+static allm_status api_chat_create(api_all *a, int null) {
+    allm_chat_config c    = {0};
+    allm_chat       *chat = (allm_chat *)(void *)&api_marker;
+    allm_status      status =
+        allm_chat_create(API_ARG(0, a->llm), API_ARG(1, &c), API_ARG(2, &chat), API_ERR(3));
+    if (null != 2) assert_true((chat == NULL) == (status != ALLM_OK)), allm_chat_destroy(chat);
+    return status;
+}
+static allm_status api_chat_destroy(api_all *a, int null) {
+    return (void)a, (void)null, allm_chat_destroy(NULL), ALLM_OK;
+}
+static allm_status api_chat_send(api_all *a, int null) {
+    allm_chat    *chat = api_chat(a);
+    allm_request  req  = {0};
+    allm_response r;
+    memset(&r, 0x5a, sizeof r);
+    allm_status status =
+        allm_chat_send(API_ARG(0, chat), API_ARG(1, "x"), API_ARG(2, &req), API_ARG(3, &r), API_ERR(4));
+    if (null != 3) assert_true((r.text == NULL) == (status != ALLM_OK)), allm_response_free(&r);
+    return api_chat_end(chat, status);
+}
+static allm_status api_chat_add(api_all *a, int null) {
+    allm_chat   *chat = api_chat(a);
+    allm_message m    = {0};
+    m.role            = "user";
+    return api_chat_end(chat, allm_chat_add(API_ARG(0, chat), API_ARG(1, &m), API_ERR(2)));
+}
+static allm_status api_chat_history(api_all *a, int null) {
+    allm_chat          *chat = api_chat(a);
+    const allm_message *m    = (const allm_message *)(const void *)&api_marker;
+    size_t              n    = 7;
+    allm_status         status = allm_chat_history(API_ARG(0, chat), API_ARG(1, &m), API_ARG(2, &n), API_ERR(3));
+    if (null != 1) assert_true((m == NULL) == (status != ALLM_OK));
+    if (null != 2) assert_true((n == 0) == (status != ALLM_OK));
+    return api_chat_end(chat, status);
+}
+static allm_status api_chat_truncate(api_all *a, int null) {
+    allm_chat *chat = api_chat(a);
+    return api_chat_end(chat, allm_chat_truncate(API_ARG(0, chat), 1, API_ERR(1)));
+}
+static allm_status api_chat_switch(api_all *a, int null) {
+    allm_chat  *chat   = api_chat(a);
+    allm_llm   *llm    = chat->llm;
+    allm_status status = allm_chat_switch(API_ARG(0, chat), API_ARG(1, a->llm), API_ERR(2));
+    allm_destroy(llm), allm_chat_destroy(chat);
+    return status;
+}
+static allm_status api_chat_save(api_all *a, int null) {
+    allm_chat  *chat   = api_chat(a);
+    test_temp   file   = test_temp_new("", 0);
+    allm_status status = allm_chat_save(API_ARG(0, chat), API_ARG(1, file.path), 0, API_ERR(2));
+    test_temp_remove(&file);
+    return api_chat_end(chat, status);
+}
+static allm_status api_chat_load(api_all *a, int null) {
+    allm_chat_config c    = {0};
+    allm_chat       *chat = (allm_chat *)(void *)&api_marker;
+    test_temp        file = test_temp_new("{\"messages\": []}", 16);
+    allm_status      status =
+        allm_chat_load(API_ARG(0, a->llm), API_ARG(1, file.path), API_ARG(2, &c), API_ARG(3, &chat), API_ERR(4));
+    if (null != 3) assert_true((chat == NULL) == (status != ALLM_OK)), allm_chat_destroy(chat);
+    test_temp_remove(&file);
+    return status;
+}
+
 /* A letter for each pointer parameter: o may be NULL, a is ALLM_E_ARGUMENT. */
 #define API_ROW(name, letters) {"allm_" #name, letters, api_##name}
 static const struct {
@@ -405,6 +487,15 @@ static const struct {
     API_ROW(job_destroy, "o"),
     API_ROW(embed, "aaao"),
     API_ROW(models, "aaao"),
+    API_ROW(chat_create, "aoao"),
+    API_ROW(chat_destroy, "o"),
+    API_ROW(chat_send, "aoooo"),
+    API_ROW(chat_add, "aao"),
+    API_ROW(chat_history, "aaao"),
+    API_ROW(chat_truncate, "ao"),
+    API_ROW(chat_switch, "aao"),
+    API_ROW(chat_save, "aao"),
+    API_ROW(chat_load, "aaoao"),
     API_ROW(hub_list, "oaao"),
     API_ROW(hub_resolve, "oaao"),
     API_ROW(hub_remove, "oao"),

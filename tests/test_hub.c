@@ -174,12 +174,12 @@ static void test_hub_hashes(void **state) {
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(cases); i++)
         for (size_t piece = 1; piece < 70; piece++) {
-            allm__hub_hash s;
+            allm__io_hash s;
             char           hex[65];
             size_t         n = strlen(cases[i].text);
-            allm__hub_hash_init(&s, cases[i].is_256);
-            for (size_t k = 0; k < n; k += piece) allm__hub_hash_put(&s, cases[i].text + k, ALLM__MIN(piece, n - k));
-            allm__hub_hash_end(&s, hex);
+            allm__io_hash_init(&s, cases[i].is_256);
+            for (size_t k = 0; k < n; k += piece) allm__io_hash_put(&s, cases[i].text + k, ALLM__MIN(piece, n - k));
+            allm__io_hash_end(&s, hex);
             assert_string_equal(hex, cases[i].hex);
         }
 }
@@ -239,13 +239,13 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
 }
 
 static void hub_server_init(hub_server *s, int what) {
-    allm__hub_hash h;
+    allm__io_hash h;
     memset(s, 0, sizeof *s);
     s->what = what;
     for (int i = 0; i < 3000; i++) s->body[i] = (char)('a' + (i * 7 + i / 26) % 26);
-    allm__hub_hash_init(&h, 1);
-    allm__hub_hash_put(&h, s->body, 3000);
-    allm__hub_hash_end(&h, s->etag);
+    allm__io_hash_init(&h, 1);
+    allm__io_hash_put(&h, s->body, 3000);
+    allm__io_hash_end(&h, s->etag);
     if (what == HUB_OTHER) s->body[1500] = '!';
 }
 

@@ -73,6 +73,10 @@ static allm_provider prov_row(const char *name, prov_fake *f) {
                        prov_fake_close,
                        f,
                        NULL,
+                       NULL,
+                       NULL,
+                       NULL,
+                       NULL,
                        NULL};
     return p;
 }
@@ -170,7 +174,8 @@ static void test_prov_register_arguments(void **state) {
 static void test_prov_minimal(void **state) {
     script_host       h;
     prov_fake         f   = {.words = {"one ", "two"}};
-    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL, NULL};
+    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL, NULL,
+                             NULL, NULL, NULL, NULL};
     allm_config       c   = {0};
     allm_capabilities caps;
     allm_sampling     s;

@@ -691,10 +691,12 @@ static int on_chunk(const allm_chunk *chunk, void *ctx) {
     return out(chunk->text, chunk->len, &s->err) || out_flush(&s->err);
 }
 
-static allm_status generate(allm_llm *llm, allm_request *req, int quiet, allm_response *r, allm_error *err) {
+/* An answer of llm, or with a text of a chat. */
+static allm_status generate(allm_llm *llm, allm_chat *talk, const char *text, allm_request *req, int quiet,
+                            allm_response *r, allm_error *err) {
     speaker voice = {quiet, {"prompt", 0, 0}, {ALLM_OK, 0, 0, 0, 0, "", ""}};
     req->on_chunk = on_chunk, req->on_chunk_ctx = &voice;
-    allm_status status = allm_generate(llm, req, r, err);
+    allm_status status = talk ? allm_chat_send(talk, text, req, r, err) : allm_generate(llm, req, r, err);
     bar_clear(&voice.bar);
     if (voice.err.status) *err = voice.err; /* it is why the answer was cancelled */
     return status;
@@ -827,7 +829,7 @@ static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, a
     req.system = o->system, req.raw = o->raw, req.max_tokens = o->max_tokens, req.n_logprobs = o->n_logprobs;
     req.files = o->files.ptr, req.n_files = o->files.len;
     req.stop = o->stops.ptr, req.n_stop = o->stops.len;
-    return generate(llm, &req, o->json || o->ids.len, r, err);
+    return generate(llm, NULL, NULL, &req, o->json || o->ids.len, r, err);
 }
 
 static allm_status cmd_run(const opts *o, allm_error *err) {
@@ -862,296 +864,39 @@ static const char *check_run(const opts *o) {
 
 /* ================================================================ chat */
 
-/* A conversation and its file: JSON as AbstractLLM writes it. What is in a file is kept as it was read, so members that
- * this program does not know are written back. All text lives in the arena until /reset, /load or the end. */
-typedef struct turn { const char *role, *content; allm_str raw; } turn; /* raw: the message as JSON */
-typedef struct member { allm_str key, raw; } member;
-
 typedef struct chat {
     const opts   *o;
     allm_llm     *llm;
-    allm__arena   arena;
-    turn         *turns;
-    size_t        n_turns, cap_turns;
-    member       *members; /* of the file's object, but for messages */
-    size_t        n_members, cap_members;
-    allm_message *messages; /* what is sent: a system prompt and the turns */
-    size_t        cap_messages;
-    const char   *system;
+    allm_chat    *talk;
     allm_response last; /* for /stats */
     int           n_answers, n_failed, quit;
 } chat;
 
-static void put_time(allm__buf *b) { /* local time as Python's isoformat(), quoted */
-    struct timespec now = {0, 0};
-    char            text[32];
-    timespec_get(&now, TIME_UTC);
-    struct tm *tm = localtime(&now.tv_sec);
-    if (!tm || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", tm)) strcpy(text, "1970-01-01T00:00:00");
-    put_f(b, "\"%s.%06ld\"", text, now.tv_nsec / 1000);
-}
-
-static void put_id(allm__buf *b) { /* a fresh UUID of version 4, quoted; unique, not secret */
-    static uint64_t n;
-    struct timespec now = {0, 0};
-    timespec_get(&now, TIME_UTC);
-    uint64_t seed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + (uint64_t)(uintptr_t)&now + ++n;
-    uint64_t x = allm__mix64(seed), y = allm__mix64(x);
-    put_f(b, "\"%08x-%04x-4%03x-%04x-%012llx\"", (unsigned)(x >> 32), (unsigned)(x >> 16 & 0xffff),
-          (unsigned)(x & 0xfff), (unsigned)(0x8000 | (y >> 48 & 0x3fff)), (unsigned long long)(y & 0xffffffffffff));
-}
-
-/* The buffer's text in the arena; the buffer is freed. */
-static allm_str keep(chat *c, allm__buf *b) {
-    allm_str s = allm__str(allm__arena_copy(&c->arena, buf_str(b).ptr, b->len), b->len);
-    c->arena.failed |= b->failed;
-    allm__buf_free(b);
-    return s.ptr ? s : ALLM__S("");
-}
-
-static allm_status chat_add_member(chat *c, allm_str key, allm_str raw, allm_error *err) {
-    const char *copy = allm__arena_copy(&c->arena, key.ptr, key.len);
-    if (c->arena.failed ||
-        !allm__grow(&host, (void **)&c->members, &c->cap_members, c->n_members, c->n_members + 1, sizeof(member)))
-        return allm__fail_memory(err, key.len);
-    c->members[c->n_members].key = allm__str(copy, key.len);
-    c->members[c->n_members++].raw = raw;
-    return ALLM_OK;
-}
-
-static allm_str chat_member(const chat *c, const char *key) { /* empty if it is not there; of equal keys the last */
-    for (size_t i = c->n_members; i-- > 0;)
-        if (allm__str_eq(c->members[i].key, allm__str_of(key))) return c->members[i].raw;
-    return ALLM__S("");
-}
-
-/* Adds a message; raw empty: one that is new. */
-static allm_status chat_add(chat *c, const char *role, const char *content, allm_str raw, allm_error *err) {
-    allm__buf b = buf_new();
-    if (!raw.len) {
-        allm__buf_puts(&b, "{\"id\": "), put_id(&b);
-        allm__buf_puts(&b, ", \"role\": "), allm__json_put_str(&b, allm__str_of(role));
-        allm__buf_puts(&b, ", \"content\": "), allm__json_put_str(&b, allm__str_of(content));
-        allm__buf_puts(&b, ", \"timestamp\": "), put_time(&b);
-        allm__buf_puts(&b, ", \"metadata\": {}}");
-        raw = keep(c, &b);
-    }
-    turn t = {allm__arena_copy(&c->arena, role, strlen(role)),
-              allm__arena_copy(&c->arena, content, strlen(content)), raw};
-    if (c->arena.failed || !allm__grow(&host, (void **)&c->turns, &c->cap_turns, c->n_turns, c->n_turns + 1, sizeof t))
-        return allm__fail_memory(err, strlen(content));
-    c->turns[c->n_turns++] = t;
-    return ALLM_OK;
-}
-
-/* Gives the members that a file has to have and this conversation lacks. */
-static allm_status chat_complete(chat *c, allm_error *err) {
-    static const char *const keys[] = {"id", "created_at", "system_prompt", "metadata"};
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        allm__buf b = buf_new();
-        if (chat_member(c, keys[i]).len) continue;
-        if (i == 0) put_id(&b);
-        else if (i == 1) put_time(&b);
-        else if (i == 2 && c->system) allm__json_put_str(&b, allm__str_of(c->system));
-        else allm__buf_puts(&b, i == 2 ? "null" : "{}");
-        if (chat_add_member(c, allm__str_of(keys[i]), keep(c, &b), err)) return err->status;
-    }
-    return ALLM_OK;
+static void chat_take(chat *c, allm_chat *talk) { /* another conversation instead of this one */
+    allm_chat_destroy(c->talk);
+    c->talk = talk;
 }
 
 static allm_status chat_reset(chat *c, const char *arg, allm_error *err) {
+    allm_chat_config config = {0};
+    allm_chat       *talk   = NULL;
     (void)arg;
-    allm__arena_free(&c->arena);
-    c->n_turns = c->n_members = 0;
-    c->system  = c->o->system;
-    return chat_complete(c, err);
-}
-
-static void chat_free(chat *c) {
-    allm__arena_free(&c->arena);
-    allm__free(&host, c->turns, c->cap_turns * sizeof *c->turns);
-    allm__free(&host, c->members, c->cap_members * sizeof *c->members);
-    allm__free(&host, c->messages, c->cap_messages * sizeof *c->messages);
-    allm_response_free(&c->last);
-}
-
-/* ---- saving */
-
-/* Appends valid JSON, laid out anew with two spaces a level. */
-static void put_pretty(allm__buf *b, allm_str raw, int level) {
-    static const char space[] = " \n\r\t";
-    for (size_t i = 0; i < raw.len; i++) {
-        char   ch   = raw.ptr[i];
-        size_t next = i + 1;
-        if (strchr(space, ch)) continue;
-        if (ch == '"') { /* a whole string */
-            while (raw.ptr[next] != '"') next += raw.ptr[next] == '\\' ? 2 : 1;
-            allm__buf_put(b, raw.ptr + i, next - i + 1);
-            i = next;
-            continue;
-        }
-        int opens = ch == '{' || ch == '[', closes = ch == '}' || ch == ']'; /* '{' + 2 is '}' */
-        level -= closes;
-        if (closes && b->len && b->ptr[b->len - 1] != ch - 2) put_f(b, "\n%*s", 2 * level, "");
-        allm__buf_putc(b, ch);
-        level += opens;
-        while (next < raw.len && strchr(space, raw.ptr[next])) next++;
-        if (ch == ':') allm__buf_putc(b, ' ');
-        if (ch == ',' || (opens && next < raw.len && raw.ptr[next] != ch + 2)) put_f(b, "\n%*s", 2 * level, "");
-    }
-}
-
-static void put_turns(allm__buf *b, const chat *c) {
-    allm__buf_putc(b, '[');
-    for (size_t i = 0; i < c->n_turns; i++) {
-        if (i) allm__buf_putc(b, ',');
-        allm__buf_put(b, c->turns[i].raw.ptr, c->turns[i].raw.len);
-    }
-    allm__buf_putc(b, ']');
-}
-
-/* The states of all providers: others' as they were read, ours anew. */
-static void put_state(allm__buf *b, const chat *c) {
-    allm__json j;
-    allm_error ignored = {0};
-    allm_str   key, old = chat_member(c, "provider_state");
-    allm__json_init(&j, &host, old.len ? old : ALLM__S("{}"), "", 0, &ignored);
-    allm__buf_putc(b, '{');
-    for (int more = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"); more && allm__json_key(&j, &key);) {
-        size_t from = b->len;
-        int    ours = allm__str_eq(key, ALLM__S("local"));
-        allm__json_put_str(b, key);
-        allm_str raw = json_raw(&j);
-        allm__buf_putc(b, ':'), allm__buf_put(b, raw.ptr, raw.len), allm__buf_putc(b, ',');
-        if (ours) b->len = from;
-    }
-    allm__json_free(&j);
-    allm__buf_puts(b, "\"local\":{\"model\":"), allm__json_put_str(b, allm__str_of(c->o->model));
-    allm__buf_puts(b, ",\"seed\":"), allm__buf_int(b, c->last.seed);
-    allm__buf_puts(b, ",\"kv_snapshot\":null,\"kv_sha256\":null}}");
-}
-
-static void put_chat(allm__buf *b, const chat *c) {
-    static const char *const order[] = {"id", "created_at", "last_updated", "system_prompt", "metadata",
-                                        "messages", "provider_state"};
-    enum { NOW = 2, MESSAGES = 5, STATE = 6, N = COUNT(order) };
-    allm__buf v = buf_new();
-    allm__buf_putc(b, '{');
-    for (size_t i = 0; i < N + c->n_members; i++) { /* in order, then what else the file had */
-        allm_str key = i < N ? allm__str_of(order[i]) : c->members[i - N].key, raw;
-        size_t   k = 0;
-        while (i >= N && k < N && !allm__str_eq(key, allm__str_of(order[k]))) k++;
-        if (i >= N && k < N) continue;
-        v.len = 0;
-        if (i == NOW) put_time(&v);
-        if (i == MESSAGES) put_turns(&v, c);
-        if (i == STATE) put_state(&v, c);
-        raw = v.len ? buf_str(&v) : i < N ? chat_member(c, order[i]) : c->members[i - N].raw;
-        allm__buf_puts(b, i ? ",\n  " : "\n  ");
-        allm__json_put_str(b, key), allm__buf_puts(b, ": ");
-        put_pretty(b, raw, 1);
-    }
-    allm__buf_puts(b, "\n}\n");
-    b->failed |= v.failed;
-    allm__buf_free(&v);
-}
-
-/* Writes a file whole or not at all: into NAME.tmp, which then takes the name. */
-static allm_status write_file(const char *path, allm_str text, allm_error *err) {
-    allm__buf name = buf_new();
-    allm__buf_puts(&name, path), allm__buf_puts(&name, ".tmp");
-    const char *tmp = allm__buf_text(&name);
-    FILE       *f   = tmp ? fopen(tmp, "wb") : NULL;
-    int         ok  = f && fwrite(text.ptr, 1, text.len, f) == text.len && fflush(f) == 0;
-#if defined(ALLM__POSIX)
-    ok = ok && fsync(fileno(f)) == 0;
-#endif
-    if (f && fclose(f) != 0) ok = 0;
-#if defined(ALLM__WINDOWS)
-    ok = ok && MoveFileExA(tmp, path, MOVEFILE_REPLACE_EXISTING);
-#else
-    ok = ok && rename(tmp, path) == 0;
-#endif
-    if (!ok) allm__fail(err, ALLM_E_IO, path, -1, "cannot write: %s", strerror(errno));
-    if (!ok && f) remove(tmp);
-    allm__buf_free(&name);
-    return ok ? ALLM_OK : err->status;
-}
-
-static allm_status chat_save(chat *c, const char *path, allm_error *err) {
-    allm__buf b = buf_new();
-    put_chat(&b, c);
-    allm_status status = buf_check(&b, err);
-    if (!status) status = write_file(path, buf_str(&b), err);
-    allm__buf_free(&b);
-    return status;
-}
-
-/* ---- loading */
-
-/* A string of an object into the arena, terminated; null gives NULL. */
-static const char *json_copy(allm__json *j, allm__arena *a, const char *name) {
-    allm__json_event e = allm__json_next(j);
-    allm_str         s = e == ALLM__JSON_STRING ? allm__json_text(j) : ALLM__S("");
-    if (e != ALLM__JSON_STRING && e != ALLM__JSON_NULL) allm__json_fail(j, j->at, "\"%s\": a string expected", name);
-    if (s.len && memchr(s.ptr, 0, s.len)) allm__json_fail(j, j->at, "\"%s\" holds a NUL", name);
-    return e == ALLM__JSON_STRING && !j->status ? allm__arena_copy(a, s.ptr, s.len) : NULL;
-}
-
-/* One message, in the array that j is in. */
-static allm_status load_message(chat *c, allm__json *j, allm_error *err) {
-    const char *role = NULL, *content = NULL;
-    size_t      from = j->at;
-    allm_str    key;
-    if (j->event != ALLM__JSON_OBJECT) allm__json_fail(j, from, "a message (an object) expected");
-    while (!j->status && allm__json_key(j, &key))
-        if (allm__str_eq(key, ALLM__S("role"))) role = json_copy(j, &c->arena, "role");
-        else if (allm__str_eq(key, ALLM__S("content"))) content = json_copy(j, &c->arena, "content");
-        else allm__json_skip(j);
-    if (!j->status && !role) allm__json_fail(j, from, "a message without \"role\"");
-    if (j->status) return j->status;
-    return chat_add(c, role, content ? content : "", allm__str(j->p + from, j->pos - from), err);
-}
-
-static allm_status load_member(chat *c, allm__json *j, allm_str key, allm_error *err) {
-    if (allm__str_eq(key, ALLM__S("messages"))) {
-        if (allm__json_begin(j, ALLM__JSON_ARRAY, "an array of messages"))
-            while (allm__json_elem(j) && !load_message(c, j, err)) {}
-        return err->status;
-    }
-    if (chat_add_member(c, key, ALLM__S(""), err)) return err->status;
-    member *m    = &c->members[c->n_members - 1];
-    size_t  from = j->pos;
-    if (allm__str_eq(m->key, ALLM__S("system_prompt"))) c->system = json_copy(j, &c->arena, "system_prompt");
-    else allm__json_skip(j);
-    m->raw = allm__str(j->p + from, j->pos - from);
+    config.system = c->o->system, config.overflow = ALLM_OVERFLOW_DROP_OLDEST;
+    if (!allm_chat_create(c->llm, &config, &talk, err)) chat_take(c, talk);
     return err->status;
 }
 
-static allm_status chat_parse(chat *c, const char *path, allm__buf *text, allm_error *err) {
-    allm__json j;
-    allm_str   key;
-    allm__json_init(&j, &host, keep(c, text), path, 0, err); /* kept, as views of it are */
-    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "a session (an object)"))
-        while (allm__json_key(&j, &key) && !load_member(c, &j, key, err)) {}
-    if (!err->status) allm__json_end(&j);
-    allm__json_free(&j);
-    return err->status ? err->status : chat_complete(c, err);
+static allm_status chat_save(chat *c, const char *path, allm_error *err) {
+    return allm_chat_save(c->talk, path, 0, err);
 }
 
-/* The conversation in memory stays as it is unless the file can be read whole. */
+/* The conversation in memory stays unless the file can be read whole. */
 static allm_status chat_load(chat *c, const char *path, allm_error *err) {
-    allm__buf b     = buf_new();
-    chat      fresh = {0};
-    fresh.o = c->o, fresh.llm = c->llm, fresh.arena.host = &host;
-    fresh.n_answers = c->n_answers, fresh.n_failed = c->n_failed;
-    b.limit            = 64u << 20;
-    allm_status status = read_path(path, &b, err);
-    if (!status) status = chat_parse(&fresh, path, &b, err);
-    allm__buf_free(&b);
-    chat_free(status ? &fresh : c);
-    if (!status) *c = fresh;
-    return status;
+    allm_chat_config config = {0};
+    allm_chat       *talk   = NULL;
+    config.overflow         = ALLM_OVERFLOW_DROP_OLDEST;
+    if (!allm_chat_load(c->llm, path, &config, &talk, err)) chat_take(c, talk);
+    return err->status;
 }
 
 /* ---- talking */
@@ -1180,45 +925,24 @@ static void catch_interrupts(void) {
 #endif
 }
 
-/* Fills c->messages. A system prompt is also many a file's first message: it is not sent twice. */
-static size_t chat_messages(chat *c) {
-    const turn *first = c->n_turns ? &c->turns[0] : NULL;
-    int    has = first && c->system && !strcmp(first->role, "system") && !strcmp(first->content, c->system);
-    size_t n   = 0;
-    if (!allm__grow(&host, (void **)&c->messages, &c->cap_messages, 0, c->n_turns + 1, sizeof *c->messages)) return 0;
-    memset(c->messages, 0, (c->n_turns + 1) * sizeof *c->messages);
-    if (c->system && !has) c->messages[n].role = "system", c->messages[n++].content = c->system;
-    for (const turn *t = c->turns; t < c->turns + c->n_turns; t++)
-        c->messages[n].role = t->role, c->messages[n++].content = t->content;
-    return n;
-}
-
-static allm_status chat_generate(chat *c, allm_error *err) {
+static allm_status chat_answer(chat *c, const char *text, allm_error *err) {
     allm_request  req = {0};
     allm_sampling sampling;
     if (sampling_of(c->o, c->llm, &sampling, &req.sampling, err)) return err->status;
-    req.n_messages = chat_messages(c), req.messages = c->messages;
-    if (!req.n_messages) return allm__fail_memory(err, c->n_turns);
     req.max_tokens = c->o->max_tokens, req.stop = c->o->stops.ptr, req.n_stop = c->o->stops.len;
     allm_response_free(&c->last);
     interrupted = 0, answering = c->llm;
-    allm_status status = generate(c->llm, &req, 0, &c->last, err);
+    allm_status status = generate(c->llm, c->talk, text, &req, 0, &c->last, err);
     answering          = NULL;
     return status;
 }
 
-/* One turn. An answer that was stopped stays as far as it came; after any other failure the turn is forgotten. Only
- * what ends the program is returned. */
+/* One turn. Only what ends the program is returned. */
 static allm_status chat_turn(chat *c, const char *text, allm_error *err) {
-    allm_error  problem  = {0};
-    size_t      n_before = c->n_turns;
-    allm_status status   = chat_add(c, "user", text, ALLM__S(""), err);
-    if (!status && c->n_answers++ && !is_terminal(stdout)) status = out("\n", 1, err); /* between answers */
+    allm_error  problem = {0};
+    allm_status status  = c->n_answers++ && !is_terminal(stdout) ? out("\n", 1, err) : ALLM_OK; /* between answers */
     if (status) return status;
-    status   = chat_generate(c, &problem);
-    int kept = status == ALLM_OK || (status == ALLM_E_CANCELLED && c->last.text_len);
-    if (kept && chat_add(c, "assistant", c->last.text ? c->last.text : "", ALLM__S(""), err)) return err->status;
-    if (!kept) c->n_turns = n_before;
+    status = chat_answer(c, text, &problem);
     if (ferror(stdout) || out_end(err)) return *err = problem.status ? problem : *err, err->status;
     if (status && status != ALLM_E_CANCELLED) fprintf(stderr, "allm: %s\n", problem.message), c->n_failed++;
     if (!status && c->o->stats) print_stats(&c->last);
@@ -1285,7 +1009,7 @@ static allm_status cmd_chat(const opts *o, allm_error *err) {
     allm_runtime *rt   = NULL;
     allm__buf     line = buf_new();
     chat          c    = {0};
-    c.o = o, c.arena.host = &host;
+    c.o = o;
     allm_status status = llm_open(o, &rt, &c.llm, err);
     if (!status) status = chat_reset(&c, NULL, err);
     if (!status) catch_interrupts();
@@ -1297,7 +1021,8 @@ static allm_status cmd_chat(const opts *o, allm_error *err) {
         else if (text[strspn(text, " \t")]) status = chat_turn(&c, text, err);
     }
     if (!status && c.n_failed && !is_terminal(stdin)) status = ALLM_E_ARGUMENT; /* told already */
-    chat_free(&c);
+    chat_take(&c, NULL);
+    allm_response_free(&c.last);
     allm__buf_free(&line);
     allm_destroy(c.llm);
     allm_runtime_destroy(rt);

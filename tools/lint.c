@@ -43,6 +43,7 @@ static const struct {
     {"kern", "acts ablock compute attend kv_bytes"},
     {"json", ""},
     {"conf", ""},
+    {"hist", ""},
     {"gguf", "tensor"},
     {"st", ""},
     {"http", "stream"},
@@ -83,6 +84,7 @@ static const struct {
     {"remote", ""},
     {"prov", "runtime llm cached cache local echo relay rounds round queue"},
     {"job", "queue"},
+    {"talk", ""},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
