@@ -227,15 +227,12 @@ static void cli_help(void **state) {
     cli_free(&all);
 }
 
-/* What is read but not built yet is refused, not ignored. */
-static void cli_not_yet(void **state) {
+/* Names that are no files. */
+static void cli_no_files(void **state) {
     (void)state;
-    static const char *const flags[] = {"--adapter"};
-    for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
-        char part[64];
-        snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
-        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
-    }
+    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--adapter", "no/file", NULL), 1, "no/file: ");
+    cli_check_error(cli("logits", "-m", CLI_MODEL, "--ids", "1", "--lora", "no/file:0.5", NULL), 1, "no/file: ");
+    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--lora", "", NULL), 2, "a path, a colon and a number");
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "org/name: ");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests/config.json: cannot open");
 }
@@ -1035,7 +1032,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_converts),
     cmocka_unit_test(cli_convert_errors),
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),
-    cmocka_unit_test(cli_not_yet),      cmocka_unit_test(cli_bad_files),
+    cmocka_unit_test(cli_no_files),      cmocka_unit_test(cli_bad_files),
     cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_bad_requests),
     cmocka_unit_test(cli_run_text),     cmocka_unit_test(cli_run_seed),
     cmocka_unit_test(cli_run_samplers),
