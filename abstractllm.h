@@ -44745,9 +44745,7 @@ static const allm_provider allm__prov_rows[] = {
 #define ALLM__LOCAL(name, probe) \
     {name, probe, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling, \
      allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL}
-    ALLM__LOCAL("local", allm__local_probe), ALLM__LOCAL("gguf", NULL), ALLM__LOCAL("mlx", NULL),
-    ALLM__LOCAL("hf", NULL),
-#undef ALLM__LOCAL
+    ALLM__LOCAL("local", allm__local_probe), ALLM__LOCAL("gguf", NULL),
     {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL},
 #ifndef ABSTRACTLLM_NO_REMOTE
 #define ALLM__REMOTE(name, probe) \
@@ -44756,6 +44754,8 @@ static const allm_provider allm__prov_rows[] = {
     ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
 #undef ALLM__REMOTE
 #endif
+    ALLM__LOCAL("mlx", NULL), ALLM__LOCAL("hf", NULL),
+#undef ALLM__LOCAL
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
