@@ -299,7 +299,7 @@ typedef struct allm_config {
     const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
     allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
     void          *transport_ctx;
-    const char    *adapter; /* local: a LoRA, as for allm_adapter_open; NULL or "": none. Models are shared without it */
+    const char    *adapter; /* local: a LoRA, as for allm_adapter_open; NULL or "": none. Models are shared without */
     float          adapter_scale; /* how much of it; 0: all, 1 */
 } allm_config;
 
@@ -36463,8 +36463,8 @@ typedef struct allm__lora { /* an adapter in a session */
     size_t          n_scratch, n_mem;
 } allm__lora;
 
-/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank] is
- * A x of these T tokens, v [T, ALLM__LORA_ROWS] scratch. */
+/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank]
+ * is A x of these T tokens, v [T, ALLM__LORA_ROWS] scratch. */
 static void allm__lora_add_rows(const allm__lora_use *use, const allm__lora_pair *p, const allm__kern *kern,
                                 int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy,
                                 void *scratch) {
@@ -37165,8 +37165,8 @@ static allm_status allm__lora_check_unused(const allm_adapter *a, const uint8_t 
     for (size_t i = 0; i < a->as.st.n_tensors; i++)
         if (!used[i] && n++ == 0) name = a->as.st.tensors[i].name;
     if (!n) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "\"%.*s\" is not a matrix or tensor that this model (%s) is "
-                      "known to have; %llu such", (int)ALLM__MIN(name.len, 120), name.ptr, a->m->own_arch.name,
+    return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "\"%.*s\" is not a matrix or tensor that this model (%s) "
+                      "is known to have; %llu such", (int)ALLM__MIN(name.len, 120), name.ptr, a->m->own_arch.name,
                       (unsigned long long)n);
 }
 
@@ -37224,12 +37224,13 @@ static allm_status allm__lora_view(allm_adapter *a, allm_error *err) {
     const allm__arch_hf     *hf   = m->src.hf;
     const size_t             n    = (size_t)m->hp.n_layer;
     const int                same = (a->kind == ALLM__LORA_GGUF) == (hf == NULL);
+    uint32_t                 flags = base ? base->flags : 0; /* of the other kind of file */
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !hf; i++)
         if (!strcmp(allm__arch_hfs[i].arch, m->own_arch.name)) hf = &allm__arch_hfs[i];
-    if (!same && (!hf || !base || (m->own_arch.flags ^ (m->src.hf ? base->flags : (base->flags | hf->set) & ~hf->clear)) &
-                                      ALLM__A_TILED))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "%s: the adapter's names and the model's are not of the "
-                          "same kind of file", m->own_arch.name);
+    if (hf && !m->src.hf) flags = (flags | hf->set) & ~hf->clear;
+    if (!same && (!hf || !base || (m->own_arch.flags ^ flags) & ALLM__A_TILED))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "%s: the adapter's names and the model's are not of "
+                          "the same kind of file", m->own_arch.name);
     a->turned = !same && base->rope == ALLM__ROPE_PAIRS && hf->rope == ALLM__ROPE_HALVES;
     as->host = m->host, as->meter.limit = 0;
     as->reference = 1; /* weights as they are */
@@ -44219,8 +44220,10 @@ static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, co
     *out = cached ? allm__cache_take(rt, key.ptr) : NULL;
     allm__unlock(&rt->mutex);
     if (*out) allm__model_report(config, 1);
-    else status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
-    if (!status && cached) *out = allm__cache_put(rt, &key, name, src->path, *out);
+    else {
+        status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+        if (!status && cached) *out = allm__cache_put(rt, &key, name, src->path, *out);
+    }
     allm__buf_free(&key);
     return status;
 }

@@ -249,7 +249,8 @@ static void cli_adapter(void **state) {
         assert_memory_equal(plain.out, none.out, plain.n_out);
         cli_free(&plain), cli_free(&with), cli_free(&same), cli_free(&none);
         if (i == 1) {
-            cli_result small = cli("plan", c.base, "--json", NULL), large = cli("plan", c.base, "--json", "--adapter", c.adapter, NULL);
+            cli_result small = cli("plan", c.base, "--json", NULL);
+            cli_result large = cli("plan", c.base, "--json", "--adapter", c.adapter, NULL);
             assert_true(cli_number(large.out, "other") > cli_number(small.out, "other"));
             cli_free(&small), cli_free(&large);
         }

@@ -110,7 +110,8 @@ static void test_lora_golden(void **state) {
         assert_true(lora_convert(c.base, &gguf));
         for (int k = 0; k < 4; k++) {
             lora_opened o;
-            lora_open(&o, k == 1 ? gguf.path : c.base, c.adapter, 1, k < 2, k == 3 ? ALLM_KV_F32 : ALLM_KV_DEFAULT, 7, 2);
+            const allm_kv_type type = k == 3 ? ALLM_KV_F32 : ALLM_KV_DEFAULT;
+            lora_open(&o, k == 1 ? gguf.path : c.base, c.adapter, 1, k < 2, type, 7, 2);
             nmse[k] = fwd_nmse(lora_eval(&o, c.c.ids, c.c.n_ids), c.want, n_all);
             if (k < 2) assert_int_equal(fwd_follow(o.s, &c.c), c.c.n_greedy);
             lora_close(&o);
@@ -262,7 +263,8 @@ typedef struct lora_file { /* a safetensors file that grows */
 static void lora_put(lora_file *f, const char *name, const char *dtype, const int64_t *dims, int n_dims, const void *p,
                      size_t n) {
     char text[640];
-    int  at = snprintf(text, sizeof text, "%s\"%s\": {\"dtype\": \"%s\", \"shape\": [", f->head.n ? ", " : "{", name, dtype);
+    int  at = snprintf(text, sizeof text, "%s\"%s\": {\"dtype\": \"%s\", \"shape\": [", f->head.n ? ", " : "{", name,
+                       dtype);
     for (int i = 0; i < n_dims; i++) at += snprintf(text + at, sizeof text - (size_t)at, "%s%lld", i ? ", " : "",
                                                     (long long)dims[i]);
     at += snprintf(text + at, sizeof text - (size_t)at, "], \"data_offsets\": [%zu, %zu]}", f->data.n, f->data.n + n);
@@ -434,7 +436,7 @@ static double lora_compare(const char *name, const char *model, const char *merg
     return nmse;
 }
 
-/* A model with an adapter for all its matrices, as a folder and as the GGUF file that it becomes; worst[k], n_run[k]. */
+/* A model with an adapter for all its matrices, as a folder, and as the GGUF file that it becomes. */
 static void lora_run_family(const char *path, const eval_case *c, double worst[2], int n_run[2]) {
     char       *folders[2] = {lora_folder(), lora_folder()}; /* merged, adapter */
     lora_opened o;
@@ -492,12 +494,14 @@ static void test_lora_scale(void **state) {
         char       *folder = lora_folder();
         assert_true(lora_read_case(i, &c));
         const size_t n = c.c.n_ids * c.c.n_vocab * sizeof(float);
-        char *path[2] = {test_path(c.adapter, "adapter_model.safetensors"), test_path(c.adapter, "adapter_config.json")};
+        char *path[2] = {test_path(c.adapter, "adapter_model.safetensors"),
+                         test_path(c.adapter, "adapter_config.json")};
         char *bytes = test_read(path[0], &n_bytes), *config = test_read(path[1], &n_config), text[4000];
         char *at = strstr(config, "\"lora_alpha\":"), *to = strstr(folder, "allm");
         if (strstr(config, "\"alpha_pattern\": {}")) {
             const int alpha = atoi(at + 13);
-            snprintf(text, sizeof text, "%.*s \"lora_alpha\": %d%s", (int)(at - config), config, 2 * alpha, strchr(at, ','));
+            snprintf(text, sizeof text, "%.*s \"lora_alpha\": %d%s", (int)(at - config), config, 2 * alpha,
+                     strchr(at, ','));
             lora_save_text(folder, "adapter_config.json", text);
             char *file = test_path(folder, "adapter_model.safetensors");
             lora_write(file, bytes, n_bytes);
@@ -533,21 +537,28 @@ typedef struct lora_bad {
 
 static const lora_bad lora_bads[] = { /* a file of PEFT, for golden/lora/base */
     {LORA_PEFT, LORA_GOOD, ALLM_OK, ""},
-    {LORA_PEFT, "base_model.model." LORA_Q ".lora_A.x.weight BF16 4,48; base_model.model." LORA_Q ".lora_B.x.weight F16 64,4",
+    {LORA_PEFT,
+     "base_model.model." LORA_Q ".lora_A.x.weight BF16 4,48; base_model.model." LORA_Q ".lora_B.x.weight F16 64,4",
      ALLM_OK, ""},
     {LORA_PEFT, "layers.1.mlp.up_proj.lora_A F32 4,48; layers.1.mlp.up_proj.lora_B F32 80,4", ALLM_OK, ""},
     {LORA_PEFT, LORA_GOOD "; " LORA_Q ".lora_B.bias F32 64", ALLM_OK, ""},
-    {LORA_PEFT_WITH("\"use_dora\": true"), LORA_GOOD "; " LORA_Q ".lora_magnitude_vector.default.weight F32 64", ALLM_OK, ""},
+    {LORA_PEFT_WITH("\"use_dora\": true"), LORA_GOOD "; " LORA_Q ".lora_magnitude_vector.default.weight F32 64",
+     ALLM_OK, ""},
     {LORA_PEFT, "lm_head.modules_to_save.default.weight F32 128,48; model.norm.weight F32 48", ALLM_OK, ""},
-    {LORA_PEFT_WITH("\"rank_pattern\": {\"x\": 9, \"^model.*q_proj\": 4}, \"alpha_pattern\": {}"), LORA_GOOD, ALLM_OK, ""},
+    {LORA_PEFT_WITH("\"rank_pattern\": {\"x\": 9, \"^model.*q_proj\": 4}, \"alpha_pattern\": {}"), LORA_GOOD,
+     ALLM_OK, ""},
     {LORA_PEFT, "", ALLM_OK, ""},
-    {LORA_PEFT, "model.layers.0.self_attn.x_proj.lora_A.weight F32 4,48; model.layers.0.self_attn.x_proj.lora_B.weight F32 64,4",
+    {LORA_PEFT, "model.layers.0.self_attn.x_proj.lora_A.weight F32 4,48; "
+     "model.layers.0.self_attn.x_proj.lora_B.weight F32 64,4",
      ALLM_E_UNSUPPORTED, "self_attn.x_proj\" is not a matrix"},
-    {LORA_PEFT, "model.layers.7.self_attn.q_proj.lora_A.weight F32 4,48; model.layers.7.self_attn.q_proj.lora_B.weight F32 64,4",
+    {LORA_PEFT, "model.layers.7.self_attn.q_proj.lora_A.weight F32 4,48; "
+     "model.layers.7.self_attn.q_proj.lora_B.weight F32 64,4",
      ALLM_E_UNSUPPORTED, "layers.7.self_attn.q_proj"},
-    {LORA_PEFT, "model.layers.00.mlp.up_proj.lora_A.weight F32 4,48; model.layers.00.mlp.up_proj.lora_B.weight F32 80,4",
+    {LORA_PEFT, "model.layers.00.mlp.up_proj.lora_A.weight F32 4,48; "
+     "model.layers.00.mlp.up_proj.lora_B.weight F32 80,4",
      ALLM_E_UNSUPPORTED, "layers.00.mlp.up_proj"},
-    {LORA_PEFT, "vision_tower.encoder.layers.0.self_attn.q_proj.lora_A.weight F32 4,48", ALLM_E_UNSUPPORTED, "vision_tower"},
+    {LORA_PEFT, "vision_tower.encoder.layers.0.self_attn.q_proj.lora_A.weight F32 4,48", ALLM_E_UNSUPPORTED,
+     "vision_tower"},
     {LORA_PEFT, LORA_Q ".lora_A.weight F32 4,47; " LORA_Q ".lora_B.weight F32 64,4", ALLM_E_FORMAT,
      "q_proj\": A [4, 47] and B [64, 4] do not fit 64 rows of 48"},
     {LORA_PEFT, LORA_Q ".lora_A.weight F32 4,48; " LORA_Q ".lora_B.weight F32 64,5", ALLM_E_FORMAT, "do not fit"},
@@ -563,7 +574,8 @@ static const lora_bad lora_bads[] = { /* a file of PEFT, for golden/lora/base */
     {LORA_PEFT, LORA_GOOD "; " LORA_Q ".lora_C.weight F32 65", ALLM_E_UNSUPPORTED, "lora_C"},
     {LORA_PEFT, "model.embed_tokens.lora_embedding_A F32 4,127; model.embed_tokens.lora_embedding_B F32 48,4",
      ALLM_E_FORMAT, "embed_tokens"},
-    {LORA_PEFT, "model.embed_tokens.token_adapter.trainable_tokens_delta F32 4,48", ALLM_E_UNSUPPORTED, "token_adapter"},
+    {LORA_PEFT, "model.embed_tokens.token_adapter.trainable_tokens_delta F32 4,48", ALLM_E_UNSUPPORTED,
+     "token_adapter"},
     {LORA_PEFT, "lm_head.weight F32 127,48", ALLM_E_FORMAT, "lm_head.weight"},
     {LORA_PEFT, "lm_head.weight I32 128,48", ALLM_E_UNSUPPORTED, "lm_head.weight"},
     {LORA_PEFT, "foo.weight F32 128,48", ALLM_E_UNSUPPORTED, "\"foo.weight\" is not a matrix or tensor"},
@@ -622,7 +634,8 @@ static void test_lora_bad(void **state) {
         lora_make_bad(folder, b);
         const allm_status status = allm__lora_open(o.m, folder, &a, &err);
         if (status != b->status || !strstr(err.message, b->words) || (a == NULL) != (status != 0))
-            fail_msg("row %zu: status %d, \"%s\"; expected %d, \"%s\"", i, (int)status, err.message, (int)b->status, b->words);
+            fail_msg("row %zu: status %d, \"%s\"; expected %d, \"%s\"", i, (int)status, err.message, (int)b->status,
+                     b->words);
         if (status && !strstr(err.message, "adapter_")  && !strstr(err.message, folder))
             fail_msg("row %zu: no place in \"%s\"", i, err.message);
         if (!status && allm__session_adapt(o.s, a, 1, &err)) fail_msg("row %zu: %s", i, err.message);
@@ -698,7 +711,8 @@ static void test_lora_fault_16_bytes(void **state) {
             for (size_t at = 0; at < b.n[i]; at += at >= 1800 ? 97 : TEST_SANITIZED ? 13 : 1) {
                 lora_write(b.file[i], b.bytes[i], at);
                 const allm_status status = lora_try(&o, b.path, &err);
-                if (status != ALLM_E_FORMAT && at + 2 < b.n[i]) fail_msg("cut at %zu: status %d %s", at, (int)status, err.message);
+                if (status != ALLM_E_FORMAT && at + 2 < b.n[i])
+                    fail_msg("cut at %zu: status %d %s", at, (int)status, err.message);
                 if (at % 32 == 0) {
                     memset(copy, 0, b.n[i]), memcpy(copy, b.bytes[i], at);
                     lora_write(b.file[i], copy, b.n[i]);
@@ -724,7 +738,12 @@ static void test_lora_fault_16_bytes(void **state) {
 
 /* GGUF adapters of other models. */
 static void test_lora_gguf(void **state) {
-    static const struct { const char *type, *arch, *kind, *name; int64_t a[2], b[2]; allm_status status; const char *words; } rows[] = {
+    static const struct {
+        const char *type, *arch, *kind, *name;
+        int64_t     a[2], b[2];
+        allm_status status;
+        const char *words;
+    } rows[] = {
         {"adapter", "llama", "lora", "blk.1.ffn_up.weight", {48, 4}, {4, 80}, ALLM_OK, ""},
         {"adapter", "llama", "lora", "token_embd.weight", {4, 128}, {4, 48}, ALLM_OK, ""},
         {"adapter", "llama", "lora", "token_embd.weight", {48, 4}, {4, 128}, ALLM_OK, ""},

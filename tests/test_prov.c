@@ -730,8 +730,11 @@ static void test_prov_cache_list(void **state) {
     assert_string_equal(m[0].name, SCRIPT_STORY);
     assert_string_equal(m[1].name, SCRIPT_TINY);
     assert_string_equal(m[1].path, SCRIPT_TINY);
-    assert_true(m[0].in_memory == 1 && m[1].n_bytes == prov_model(llm[0])->n_tensor_bytes && m[0].n_users == 1 &&
-                m[1].n_users == 2 && llabs((long long)(m[0].last_used_unix - (int64_t)time(NULL))) < 600);
+    assert_int_equal(m[0].in_memory, 1);
+    assert_int_equal(m[1].n_bytes, prov_model(llm[0])->n_tensor_bytes);
+    assert_int_equal(m[0].n_users, 1);
+    assert_int_equal(m[1].n_users, 2);
+    assert_true(llabs((long long)(m[0].last_used_unix - (int64_t)time(NULL))) < 600);
     allm_destroy(llm[2]);
     allm_cache_clear(h.rt, NULL); /* the other one is in use */
     assert_int_equal(allm_cache_list(h.rt, m, 4), 1);
@@ -816,7 +819,12 @@ static void test_prov_adapter(void **state) {
     allm_llm *little = prov_cached_open(&h, c, &cached);
     assert_string_equal(script_answer_of(little, req).text, was.text);
     allm_destroy(plain), allm_destroy(with), allm_destroy(same), allm_destroy(little);
-    static const struct { const char *provider, *adapter; float scale; allm_status status; const char *words; } rows[] = {
+    static const struct {
+        const char *provider, *adapter;
+        float       scale;
+        allm_status status;
+        const char *words;
+    } rows[] = {
         {"local", "no/where", 0, ALLM_E_NOT_FOUND, "no/where"},
         {"local", "tests", 0, ALLM_E_NOT_FOUND, "no adapter_model.safetensors"},
         {"local", "tests/data/tiny.gguf", 0, ALLM_E_FORMAT, "tiny.gguf"},
