@@ -819,12 +819,12 @@ ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* Opens a LoRA for a model, which it keeps alive: the folder, or its .safetensors file, that PEFT or mlx-lm has
- * written, or a GGUF adapter (path UTF-8), for a model from a folder or a GGUF file. Read: LoRA, rsLoRA, DoRA, of
- * matrices, experts and embeddings, and tensors that replace the model's. Its numbers are copied as floats, counted as
- * the model's memory; a file stays mapped. Close it with allm_adapter_close. Errors: ALLM_E_ARGUMENT (NULL, a model
- * without weights), ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (also shapes that do not fit), ALLM_E_UNSUPPORTED (a
- * module that the model does not have, another kind of adapter; the message names it), ALLM_E_MEMORY (also the model's
- * limit); *out is then NULL. Any thread. */
+ * written, a GGUF adapter, or a folder with an adapter.gguf (path UTF-8), for a model from a folder or a GGUF file.
+ * Read: LoRA, rsLoRA, DoRA, of matrices, experts and embeddings, and tensors that replace the model's. Its numbers are
+ * copied as floats, counted as the model's memory; a file stays mapped. Close it with allm_adapter_close. Errors:
+ * ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (also shapes that do not
+ * fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind of adapter; the message names it),
+ * ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *path, allm_adapter **out,
                                               allm_error *err);
 ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a); /* sessions that use it keep it. NULL is fine. Any thread */
@@ -37188,6 +37188,18 @@ static allm_status allm__lora_bind(allm_adapter *a, allm_error *err) {
 
 /* ---- opening */
 
+/* A folder's GGUF adapter, by one of the names that converters give it; NULL: there is none, or no memory. */
+static const char *allm__lora_gguf_in(allm_adapter *a) {
+    static const char *const files[] = {"adapter.gguf", "adapter_model.gguf", "ggml-adapter-model.gguf"};
+    const size_t             cap = strlen(a->path) + 32;
+    char                    *path = (char *)allm__arena_alloc(&a->as.arena, cap, 1);
+    for (size_t i = 0; path && i < ALLM__COUNT(files); i++) {
+        snprintf(path, cap, "%s/%s", a->path, files[i]);
+        if (allm__file_kind(path) == ALLM__FILE_FILE) return path;
+    }
+    return NULL;
+}
+
 static allm_status allm__lora_open_folder(allm_adapter *a, allm_error *err) {
     static const char *const files[] = {"/adapter_model.safetensors", "/adapters.safetensors"};
     const int   is_file = allm__str_ends(allm__str_of(a->path), ALLM__S(".safetensors"));
@@ -37263,10 +37275,13 @@ static void allm__lora_release(allm_adapter *a) { /* NULL is fine */
 }
 
 static allm_status allm__lora_load_all(allm_adapter *a, const char *path, allm_error *err) {
-    const allm_source src = {path, NULL, 0, NULL, 0, NULL};
-    const int folder = allm__file_kind(path) == ALLM__FILE_FOLDER ||
-                       allm__str_ends(allm__str_of(path), ALLM__S(".safetensors"));
+    allm_source src = {path, NULL, 0, NULL, 0, NULL};
+    int         folder = allm__file_kind(path) == ALLM__FILE_FOLDER;
     if (!(a->path = allm__arena_copy(&a->as.arena, path, strlen(path)))) return allm__fail_memory(err, strlen(path));
+    const char *inside = folder ? allm__lora_gguf_in(a) : NULL;
+    if (a->as.arena.failed) return allm__fail_memory(err, strlen(path));
+    folder |= allm__str_ends(allm__str_of(path), ALLM__S(".safetensors"));
+    if (inside) a->path = src.path = inside, folder = 0;
     if (!a->m->layers)
         return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "the model was opened for its vocabulary only");
     a->kind = ALLM__LORA_GGUF;
