@@ -341,6 +341,11 @@ static void test_prov_choice(void **state) {
         {"missing.gguf", 0, NULL, ALLM_E_NOT_FOUND, "missing.gguf: cannot open: No such file"},
         {"no/such/model", 0, NULL, ALLM_E_NOT_FOUND, "no/such/model: cannot open: No such file"},
         {"org/model", 30, "mine", ALLM_OK, ""},
+#ifndef ABSTRACTLLM_NO_REMOTE
+        {"http://127.0.0.1:9/v1", 0, "openai", ALLM_OK, ""}, /* asked for nothing yet */
+        {"https://127.0.0.1:9/v1", 89, "openai", ALLM_OK, ""},
+        {"http://127.0.0.1:9/v1", 91, "mine", ALLM_OK, ""},
+#endif
         {"", 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
         {NULL, 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
         {NULL, 1, "mine", ALLM_OK, ""},
