@@ -124,6 +124,7 @@
  *   choice  tool calls that have to be
  *   arch    architectures
  *   model   models
+ *   lora    adapters
  *   conv    converter
  *   kv      key/value cache
  *   state   copies, states and shifts of sessions
@@ -301,6 +302,8 @@ typedef struct allm_config {
     const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
     allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
     void          *transport_ctx;
+    const char    *adapter; /* local: a LoRA, as for allm_adapter_open; NULL or "": none. Models are shared without */
+    float          adapter_scale; /* how much of it; 0: all, 1 */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -482,7 +485,7 @@ typedef struct allm_cached_model { /* a model that is at hand, or that a server 
     char     name[256], path[1024]; /* path: of its file or folder; empty: none */
     uint64_t n_bytes;               /* 0: not known */
     int64_t  last_used_unix;        /* seconds since 1970; 0: not known */
-    int32_t  in_memory, n_users;
+    int32_t  in_memory, n_users;    /* of allm_cache_list: 1, and how many llms use it now */
 } allm_cached_model;
 
 typedef struct allm_catalog_entry { /* a known small model; texts are the library's */
@@ -530,6 +533,7 @@ typedef struct allm_provider {
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
+typedef struct allm_adapter allm_adapter; /* what LoRA training has made for a model; immutable, as a model */
 typedef struct allm_model_config {
     uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none. Too little for
                               weights in kernel layout: as with low_memory */
@@ -632,11 +636,11 @@ ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
-/* Opens a model. provider: "local" (alias "gguf"), "echo", a server's kind ("openai": any with that API, such as
- * llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL =
- * the one that fits config best. Of a
- * server nothing is asked yet. Strings of config are copied;
- * source->data must outlive the model. Free it with allm_destroy.
+/* Opens a model. provider: "local" (or "gguf", "mlx", "hf", which are the same), "echo", a server's kind ("openai": any
+ * with that API, such as llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL = the one
+ * that fits config best: a file, a folder or org/name is local, an address as base_url or model (http://...) is a
+ * server with OpenAI's API. Of a server nothing is asked yet. Strings of config are copied; source->data must outlive
+ * the model. Free it with allm_destroy.
  * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
  * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
  * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
@@ -766,6 +770,13 @@ ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_
 /* Writes up to cap names of providers to names (NULL: none), returns how many there are; 0: no memory for the default
  * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
+
+/* Writes up to cap of the models that the runtime keeps open to out (NULL when cap is 0), the last used first; returns
+ * how many there are. Names are as the first opener gave them. Any thread. */
+ABSTRACTLLM_API size_t allm_cache_list(allm_runtime *rt, allm_cached_model *out, size_t cap);
+/* Lets go of the models with this name or path, NULL: of all that no llm uses. What uses one keeps it; the next
+ * allm_create opens it anew. Any thread. */
+ABSTRACTLLM_API void allm_cache_clear(allm_runtime *rt, const char *name);
 
 /* ---- the hub: models that huggingface_hub has downloaded, or that allm_hub_pull does. A name is org/name[@revision]
  * [:file], the file by its path or a part of the name of a GGUF file. Any thread; two processes may share a cache. On
@@ -925,6 +936,24 @@ ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, 
 /* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
  * fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
+
+/* Opens a LoRA for a model, which it keeps alive: the folder, or its .safetensors file, that PEFT or mlx-lm has
+ * written, a GGUF adapter, or a folder with an adapter.gguf (path UTF-8), for a model from a folder or a GGUF file.
+ * Read: LoRA, rsLoRA, DoRA, of matrices, experts and embeddings, and tensors that replace the model's. Its numbers are
+ * copied as floats, counted as the model's memory; a file stays mapped. Close it with allm_adapter_close. Errors:
+ * ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (also shapes that do not
+ * fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind of adapter; the message names it),
+ * ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
+ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *path, allm_adapter **out,
+                                              allm_error *err);
+ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a); /* sessions that use it keep it. NULL is fine. Any thread */
+/* Evaluates with an adapter from now on, scale times what it adds (1 as trained; 0, or a NULL instead: none of it, the
+ * same bits as without). One adapter at a time; sessions of one model may have different ones. The session is empty
+ * afterwards, since what it held was made without the adapter, unless nothing changes. Allocates, beside a session's
+ * own buffer too. Errors: ALLM_E_ARGUMENT (NULL, another model's adapter, a scale that is no number), ALLM_E_BUSY,
+ * ALLM_E_MEMORY; the session is then as it was. */
+ABSTRACTLLM_API allm_status allm_session_use_adapter(allm_session *s, const allm_adapter *a, float scale,
+                                                     allm_error *err);
 
 /* ---- samplers: one thread at a time each */
 
@@ -7013,7 +7042,8 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
      * fmt is the format they get on their way to the kernels. */
     const struct allm__mat_part *parts; /* [n_parts], or NULL */
     int32_t          n_parts;
-    int64_t          row0;
+    int64_t          row0; /* of a slice: its first row in the whole */
+    const struct allm__lora_use *lora; /* what an adapter adds to products (room lora), or NULL */
 } allm__mat;
 
 typedef struct allm__mat_part { /* rows of a matrix, from one source */
@@ -7175,9 +7205,8 @@ static size_t allm__pack_bytes_checked(const allm__pack *p, uint64_t n_rows, uin
 static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
-    if (w->parts) m.row0 += first;
-    else m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
-    m.n_rows = n;
+    if (!w->parts) m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    m.n_rows = n, m.row0 += first;
     if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
     return m;
@@ -34666,15 +34695,16 @@ static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
     return NULL;
 }
 
-/* What the names of tensors begin with. */
+/* What the names of tensors begin with: the model's, then those of a layer's number. */
+static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
+                                               "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
+static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
+
 static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
-    static const char *const bases[] = {"model.", "", "language_model.model.", "model.language_model.",
-                                        "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
-    static const char *const lists[] = {"layers.", "h.", "encoder.layer."};
-    for (size_t b = 0; b < ALLM__COUNT(bases); b++)
-        for (size_t k = 0; k < ALLM__COUNT(lists); k++) {
-            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", bases[b], lists[k]);
-            snprintf(s->base, sizeof s->base, "%s", bases[b]);
+    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
+            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
+            snprintf(s->base, sizeof s->base, "%s", allm__arch_bases[b]);
             for (size_t i = 0; i < s->st->n_tensors; i++) {
                 const allm_str name = s->st->tensors[i].name;
                 if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
@@ -36256,7 +36286,7 @@ static allm_status allm__model_part_keys(const allm__model_view *v, const allm__
         head.data += (size_t)(h * all) * plain.row_bytes, head.n_rows = n;
         memset(&to[h], 0, sizeof *to);
         allm__wsrc_transpose(&head, &to[h].w);
-        to[h].n_rows = to[h].run = hp->kv_lora;
+        to[h].n_rows = to[h].run = w->n_cols;
     }
     return ALLM_OK;
 }
@@ -37081,6 +37111,1006 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
     out->is_embedding = !m->hp.causal || m->hp.pooling != ALLM__POOL_NONE;
+}
+
+// MARK: >>lora  Adapters
+/* Owns: adapters: what is added to matrices of a model, W + s B A with A [rank, in] and B [out, rank] (LoRA, Hu et al.
+ * 2021, arXiv 2106.09685), rows of the sum brought to given lengths (DoRA, Liu et al. 2024, arXiv 2402.09353), tensors
+ * put in place of the model's. Reads what PEFT and mlx-lm write, and GGUF adapters; which tensor of the model is meant
+ * the tables of room arch say, for models from either container. Holds after allm__lora_open: all that the adapter has
+ * is understood and fits a tensor of the model; A and B are floats in kernel layout, their rows in the order of the
+ * model's. Immutable afterwards, shared by sessions in any threads. A product is taken apart, y = W x + s B (A x), in
+ * float32 on both paths, so W stays as it is, quantised or not, and a token's numbers depend on neither batch nor
+ * threads. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
+
+enum { ALLM__LORA_TOKENS = 32, ALLM__LORA_ROWS = 256 }; /* of a block whose B (A x) is made at once */
+enum { ALLM__LORA_MAX_RANK = 1 << 14, ALLM__LORA_MAX_PATTERNS = 256 };
+
+typedef enum allm__lora_kind { ALLM__LORA_PEFT, ALLM__LORA_MLX, ALLM__LORA_GGUF } allm__lora_kind;
+
+enum { /* tensors of a module */
+    ALLM__LORA_A,
+    ALLM__LORA_B,
+    ALLM__LORA_BIAS, /* of B */
+    ALLM__LORA_SIZE, /* lengths of rows */
+    ALLM__LORA_PARTS
+};
+
+typedef struct allm__lora_pair { /* s B A, for a matrix or one of a stack */
+    allm__mat    a, b;     /* [rank, n_cols], [n_rows, rank] packed */
+    const float *fa, *fb;  /* or, where rows of the sum are looked up, as they are */
+    int64_t      rank;     /* 0: nothing is added */
+    float        scale;
+} allm__lora_pair;
+
+typedef struct allm__lora_field { /* a matrix or a vector of the model, with what becomes of it */
+    int64_t          i_layer;  /* < 0: of no layer */
+    size_t           at;       /* offset of the field */
+    int              is_vector, replaced; /* replaced: by the same field of the adapter */
+    allm__lora_pair *pairs;    /* [n_pairs] each for n_rows rows; NULL: none */
+    int64_t          n_pairs, n_rows;
+    const float     *bias;     /* [n_rows] s times it is added too; or NULL */
+    const float     *size;     /* [n_rows] lengths that rows get; or NULL */
+    const double    *norm;     /* [n_rows, 3] of a row w and its d = s B A: w.w, w.d, d.d */
+} allm__lora_field;
+
+typedef struct allm__lora_module { /* tensors of one module, on their way */
+    allm_str            name; /* as the adapter has it, without what stands before and behind a module's name */
+    const allm__tensor *part[ALLM__LORA_PARTS];
+    int                 used;
+} allm__lora_module;
+
+typedef struct allm__lora_pattern { /* of PEFT: another rank or alpha for modules whose name matches */
+    allm__regex *rx;
+    double       v;
+    int          is_alpha;
+} allm__lora_pattern;
+
+struct allm_adapter {
+    allm_model        *m; /* a reference */
+    int32_t            n_refs;
+    allm__lora_kind    kind;
+    const char        *path;
+    allm__gguf         gguf; /* one of both is open */
+    allm__st           st;
+    allm__conf         config; /* adapter_config.json; not of GGUF */
+    /* The model as the adapter's names have it: tensors that replace the model's are its st, its arena is the
+     * adapter's; w and layers have the fields that are replaced. */
+    allm_model         as;
+    allm__map          map; /* name to index */
+    allm__lora_module *modules; /* [n_modules] */
+    size_t             n_modules, cap_modules;
+    allm__lora_field  *fields; /* [n_fields] */
+    size_t             n_fields, cap_fields;
+    allm__lora_pattern *patterns; /* [n_patterns] */
+    size_t             n_patterns;
+    double             rank, alpha, scale; /* alpha 0 in GGUF: scale 1; scale: of MLX */
+    int                by_root, turned, wants_size; /* turned: rows of Q and K lie in another order than the model's */
+    int64_t            max_rank;
+};
+
+/* ---- in use */
+
+typedef struct allm__lora_use { /* a field in a session */
+    const allm__lora_field *f;
+    float                   scale;  /* the session's */
+    const float            *factor; /* [n_rows] of lengths, or NULL */
+} allm__lora_use;
+
+typedef struct allm__lora { /* an adapter in a session */
+    allm_adapter   *a; /* a reference */
+    float           scale;
+    allm__globals   w; /* the model's, as they are under the adapter */
+    allm__layer    *layers; /* [n_layer] */
+    allm__lora_use *uses;   /* [n_fields] */
+    float          *scratch; /* [n_parts, n_scratch] */
+    size_t          n_scratch, n_mem;
+} allm__lora;
+
+/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank]
+ * is A x of these T tokens, v [T, ALLM__LORA_ROWS] scratch. */
+static void allm__lora_add_rows(const allm__lora_use *use, const allm__lora_pair *p, const allm__kern *kern,
+                                int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy,
+                                void *scratch) {
+    const float  s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
+    const int64_t group = first / ALLM__ROWS * ALLM__ROWS, skip = first - group;
+    const allm__mat b = allm__mat_rows(&p->b, group, skip + n);
+    kern->gemm_f32(&b, skip, skip + n, u, p->rank, T, v, ALLM__LORA_ROWS, scratch);
+    for (int32_t t = 0; t < T; t++, y += ldy) {
+        kern->add_scaled(y, v + t * ALLM__LORA_ROWS + skip, s, n);
+        if (bias) kern->add_scaled(y, bias + first, s, n);
+        for (int64_t i = 0; factor && i < n; i++) y[i] *= factor[first + i];
+    }
+}
+
+/* What the adapter adds to y[t * ldy + r], rows [r0, r1) of w for n_tok tokens in[t * ld]. The arguments are those of a
+ * product, scratch too. Every part makes A x anew: that is little beside W x, and needs no other stage. */
+static void allm__lora_add(const allm__lora *l, const allm__kern *kern, const allm__mat *w, int64_t r0, int64_t r1,
+                           const float *in, int64_t ld, int32_t n_tok, float *y, int64_t ldy, int32_t i_part,
+                           void *scratch) {
+    const allm__lora_field *f = w->lora->f;
+    float                  *u = l->scratch + (size_t)i_part * l->n_scratch, *v;
+    for (int64_t r = r0, end; r < r1; r = end) {
+        const int64_t          at = w->row0 + r, first = at % f->n_rows;
+        const allm__lora_pair *p = &f->pairs[at / f->n_rows];
+        end = ALLM__MIN(r1, r + f->n_rows - first);
+        if (!p->rank) continue;
+        v = u + ALLM__LORA_TOKENS * p->rank;
+        for (int32_t t = 0, T; t < n_tok; t += T) {
+            T = ALLM__MIN(n_tok - t, ALLM__LORA_TOKENS);
+            kern->gemm_f32(&p->a, 0, p->rank, in + t * ld, ld, T, u, p->rank, scratch);
+            for (int64_t i = r, n; i < end; i += n) { /* blocks end where those of the whole matrix do */
+                const int64_t row = first + i - r;
+                n = ALLM__MIN(end - i, ALLM__LORA_ROWS - row % ALLM__ROWS);
+                allm__lora_add_rows(w->lora, p, kern, row, n, u, T, v, y + t * ldy + i, ldy, scratch);
+            }
+        }
+    }
+}
+
+/* The same for row `row` of a matrix that is looked up, to x [n]. */
+static void allm__lora_look_up(const allm__lora_use *use, const allm__kern *kern, int64_t row, float *x, int64_t n) {
+    const allm__lora_pair *p = use->f->pairs;
+    const float           *b = p->fb + row * p->rank;
+    for (int64_t k = 0; k < p->rank; k++) kern->add_scaled(x, p->fa + k * n, use->scale * p->scale * b[k], n);
+}
+
+/* ---- names */
+
+/* The name as the tables have it, behind what as.src says: whatever stands before a layer's number, or before names of
+ * no layer, may be any of those that room arch knows. ptr NULL: no memory. */
+static allm_str allm__lora_name(allm_adapter *a, allm_str name) {
+    const char *layers = "";
+    size_t      skip   = 0;
+    char        prefix[64];
+    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++) {
+        const size_t n_base = strlen(allm__arch_bases[b]);
+        if (!allm__str_starts(name, allm__str_of(allm__arch_bases[b]))) continue;
+        if (!*layers) skip = ALLM__MAX(skip, n_base);
+        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
+            const size_t n = (size_t)snprintf(prefix, sizeof prefix, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
+            if (!allm__str_starts(name, allm__str(prefix, n)) || name.len == n) continue;
+            if (name.ptr[n] >= '0' && name.ptr[n] <= '9') layers = a->as.src.layers, skip = n;
+        }
+    }
+    const size_t n_layers = strlen(layers), n = n_layers + name.len - skip;
+    char        *p = (char *)allm__arena_alloc(&a->as.arena, n + 1, 1);
+    if (!p) return allm__str(NULL, 0);
+    memcpy(p, layers, n_layers);
+    memcpy(p + n_layers, name.ptr + skip, name.len - skip);
+    return allm__str(p, n);
+}
+
+/* "X.lora_A.weight", or with the adapter's name "X.lora_A.default.weight", and the like: what of module X it is. < 0:
+ * none of these. */
+static int allm__lora_part_of(const allm_adapter *a, allm_str name, allm_str *module) {
+    static const struct { const char *word; int part; } words[] = {
+        {"lora_A", ALLM__LORA_A},           {"lora_B", ALLM__LORA_B},
+        {"lora_embedding_A", ALLM__LORA_A}, {"lora_embedding_B", ALLM__LORA_B},
+        {"lora_a", ALLM__LORA_A},           {"lora_b", ALLM__LORA_B},
+        {"lora_magnitude_vector", ALLM__LORA_SIZE},
+    };
+    const size_t at = allm__str_find(name, ALLM__S(".lora_"), 0);
+    if (at == SIZE_MAX) {
+        *module = allm__str(name.ptr, name.len > 2 ? name.len - 2 : 0);
+        return a->kind == ALLM__LORA_MLX && allm__str_ends(name, ALLM__S(".m")) ? ALLM__LORA_SIZE : -1;
+    }
+    *module = allm__str(name.ptr, at);
+    const allm_str rest = allm__str(name.ptr + at + 1, name.len - at - 1);
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        const size_t n = strlen(words[i].word);
+        if (!allm__str_starts(rest, allm__str_of(words[i].word)) || (rest.len > n && rest.ptr[n] != '.')) continue;
+        if (!allm__str_ends(rest, ALLM__S(".bias"))) return words[i].part;
+        return words[i].part == ALLM__LORA_B ? ALLM__LORA_BIAS : -1;
+    }
+    return -1;
+}
+
+static allm_status allm__lora_twice(const allm__tensor *t, allm_error *err) {
+    return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                      "tensor \"%.*s\": there is another of the same meaning", ALLM__SHOW(t->name));
+}
+
+static allm_status allm__lora_add_part(allm_adapter *a, const allm__tensor *t, allm_str module, int part,
+                                       allm_error *err) {
+    const allm_str name = a->kind == ALLM__LORA_GGUF ? module : allm__lora_name(a, module);
+    int32_t        i    = name.ptr ? allm__map_get(&a->map, name) : -1;
+    if (i < 0) {
+        i = (int32_t)a->n_modules;
+        if (!name.ptr || !allm__map_put(&a->map, name, i, NULL) ||
+            !allm__grow(&a->m->host, (void **)&a->modules, &a->cap_modules, a->n_modules, a->n_modules + 1,
+                        sizeof *a->modules))
+            return allm__fail_memory(err, name.len);
+        memset(&a->modules[i], 0, sizeof *a->modules);
+        a->modules[i].name = module, a->n_modules++;
+    }
+    if (a->modules[i].part[part]) return allm__lora_twice(t, err);
+    return a->modules[i].part[part] = t, ALLM_OK;
+}
+
+/* A tensor in place of one of the model's: "X.weight", "X.modules_to_save.default.weight", "X.base_layer.bias". */
+static allm_status allm__lora_add_whole(allm_adapter *a, const allm__tensor *t, allm_str name, allm_error *err) {
+    static const char *const marks[] = {".modules_to_save.", ".base_layer."};
+    char                     text[ALLM__ST_MAX_NAME];
+    int32_t                  old = -1;
+    allm__st                *st = &a->as.st;
+    if (allm__str_ends(name, ALLM__S(".base_layer.weight"))) return ALLM_OK; /* a copy of the model's */
+    for (size_t i = 0; i < ALLM__COUNT(marks); i++) {
+        const size_t at = allm__str_find(name, allm__str_of(marks[i]), 0);
+        size_t       end = name.len;
+        if (at == SIZE_MAX) continue;
+        while (end > 0 && name.ptr[end - 1] != '.') end--;
+        const int n = snprintf(text, sizeof text, "%.*s.%.*s", (int)ALLM__MIN(at, sizeof text), name.ptr,
+                               (int)(name.len - end), name.ptr + end);
+        name = allm__str(text, ALLM__MIN((size_t)n, sizeof text - 1));
+        break;
+    }
+    name = allm__lora_name(a, name);
+    if (!name.ptr || !allm__map_put(&st->map, name, (int32_t)st->n_tensors, &old)) return allm__fail_memory(err, 1);
+    if (old >= 0) return allm__lora_twice(t, err);
+    st->tensors[st->n_tensors] = *t, st->tensors[st->n_tensors].name = name;
+    st->n_tensors++;
+    return ALLM_OK;
+}
+
+/* Sorts the tensors of the file: parts of modules, and those that replace the model's. */
+static allm_status allm__lora_read_names(allm_adapter *a, allm_error *err) {
+    const size_t        n  = a->kind == ALLM__LORA_GGUF ? a->gguf.n_tensors : a->st.n_tensors;
+    const allm__tensor *t  = a->kind == ALLM__LORA_GGUF ? a->gguf.tensors : a->st.tensors;
+    const allm_str      in = ALLM__S("base_model.model.");
+    a->as.st.tensors = (allm__tensor *)allm__arena_array(&a->as.arena, n, sizeof *t, sizeof(uint64_t));
+    if (!a->as.st.tensors) return allm__fail_memory(err, n * sizeof *t);
+    for (size_t i = 0; i < n; i++) {
+        allm_str name = t[i].name, module;
+        if (a->kind == ALLM__LORA_PEFT && allm__str_starts(name, in))
+            name = allm__str(name.ptr + in.len, name.len - in.len);
+        if (name.len > ALLM__ST_MAX_NAME - 64)
+            return allm__fail(err, ALLM_E_FORMAT, t[i].file, (int64_t)t[i].offset,
+                              "tensor \"%.*s\": a name of %llu bytes", ALLM__SHOW(name), (unsigned long long)name.len);
+        const int part = allm__lora_part_of(a, name, &module);
+        if (part < 0 && a->kind == ALLM__LORA_GGUF)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t[i].file, (int64_t)t[i].offset,
+                              "tensor \"%.*s\" is neither lora_a nor lora_b of one", ALLM__SHOW(name));
+        if (part < 0 ? allm__lora_add_whole(a, &t[i], name, err) : allm__lora_add_part(a, &t[i], module, part, err))
+            return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* ---- settings */
+
+static int allm__lora_is_set(const allm__conf_value *v) { /* not false, not an empty list */
+    return v && v->event != ALLM__JSON_FALSE && !((v->event == ALLM__JSON_ARRAY || v->event == ALLM__JSON_OBJECT) &&
+                                                  v->n == 0);
+}
+
+/* rank_pattern and alpha_pattern: an expression, which has to match from a name's first or a later component on, and a
+ * number. */
+static allm_status allm__lora_read_patterns(allm_adapter *a, allm_error *err) {
+    static const char *const lists[] = {"rank_pattern.", "alpha_pattern."};
+    char                     text[ALLM__CONF_MAX_KEY + 32];
+    size_t                   n = 0;
+    for (size_t i = 0; i < a->config.n; i++)
+        for (int k = 0; k < 2; k++) n += (size_t)allm__str_starts(a->config.values[i].key, allm__str_of(lists[k]));
+    if (n > ALLM__LORA_MAX_PATTERNS)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, a->config.source, -1, "%llu patterns, at most %d",
+                          (unsigned long long)n, (int)ALLM__LORA_MAX_PATTERNS);
+    a->patterns = (allm__lora_pattern *)allm__arena_array(&a->as.arena, n, sizeof *a->patterns, sizeof(void *));
+    if (!a->patterns) return allm__fail_memory(err, n * sizeof *a->patterns);
+    for (size_t i = 0; i < a->config.n; i++)
+        for (int k = 0; k < 2; k++) {
+            const allm__conf_value *v  = &a->config.values[i];
+            allm__lora_pattern     *to = &a->patterns[a->n_patterns];
+            const size_t            n_list = strlen(lists[k]);
+            if (!allm__str_starts(v->key, allm__str_of(lists[k]))) continue;
+            if (!allm__conf_is_f64(&a->config, v, &to->v) || !(to->v > -1e9 && to->v < 1e9))
+                return allm__conf_fail(&a->config, lists[k], v, err, "is no number");
+            const int len = snprintf(text, sizeof text, "\\A(?:.*\\.)?(?:%.*s)\\z", (int)(v->key.len - n_list),
+                                     v->key.ptr + n_list);
+            if (allm__regex_compile(allm__str(text, (size_t)len), a->config.source, &a->as.arena, &to->rx, err))
+                return err->status;
+            to->is_alpha = k, a->n_patterns++;
+        }
+    return ALLM_OK;
+}
+
+static allm_status allm__lora_read_peft(allm_adapter *a, allm_error *err) {
+    static const char *const none[] = {"use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters",
+                                       "layer_replication", "arrow_config"};
+    const allm__conf *c = &a->config;
+    allm_str          type;
+    if (allm__conf_get_str(c, "peft_type", ALLM__S("LORA"), &type, err)) return err->status;
+    if (!allm__str_eq(type, ALLM__S("LORA")))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "peft_type \"%.*s\" is not supported, LORA is",
+                          ALLM__SHOW(type));
+    for (size_t i = 0; i < ALLM__COUNT(none); i++)
+        if (allm__lora_is_set(allm__conf_find(c, none[i])))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "\"%s\" is not supported", none[i]);
+    if (allm__conf_get_f64(c, "r", 1, ALLM__LORA_MAX_RANK, 8, &a->rank, err) ||
+        allm__conf_get_f64(c, "lora_alpha", -1e9, 1e9, 8, &a->alpha, err) ||
+        allm__conf_get_bool(c, "use_rslora", 0, &a->by_root, err) ||
+        allm__conf_get_bool(c, "use_dora", 0, &a->wants_size, err))
+        return err->status;
+    return allm__lora_read_patterns(a, err);
+}
+
+static allm_status allm__lora_read_mlx(allm_adapter *a, allm_error *err) {
+    static const char *const kinds[] = {"lora", "dora", "full"};
+    const allm__conf *c = &a->config;
+    allm_str          type;
+    if (allm__conf_get_str(c, "fine_tune_type", ALLM__S("lora"), &type, err)) return err->status;
+    for (size_t i = 0; i < ALLM__COUNT(kinds); i++)
+        if (allm__str_eq(type, allm__str_of(kinds[i]))) {
+            a->wants_size = i == 1;
+            return allm__conf_get_f64(c, "lora_parameters.scale", -1e9, 1e9, 20, &a->scale, err);
+        }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "fine_tune_type \"%.*s\" is not supported",
+                      ALLM__SHOW(type));
+}
+
+static allm_status allm__lora_read_gguf(allm_adapter *a, allm_error *err) {
+    const struct { const char *key; allm_str want; } texts[] = {
+        {"general.type", ALLM__S("adapter")},
+        {"general.architecture", allm__str_of(a->m->own_arch.name)},
+        {"adapter.type", ALLM__S("lora")},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(texts); i++) {
+        allm_str have, none = {NULL, 0};
+        if (allm__gguf_get_str(&a->gguf, texts[i].key, none, &have, err)) return err->status;
+        if (!allm__str_eq(have, texts[i].want))
+            return allm__gguf_fail(&a->gguf, texts[i].key, allm__gguf_find(&a->gguf, allm__str_of(texts[i].key)), err,
+                                   "is \"%.*s\", \"%.*s\" expected", ALLM__SHOW(have), ALLM__SHOW(texts[i].want));
+    }
+    if (allm__gguf_find(&a->gguf, ALLM__S("adapter.alora.invocation_tokens")))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "an activated LoRA is not supported");
+    return allm__gguf_get_f64(&a->gguf, "adapter.lora.alpha", -1e9, 1e9, 0, &a->alpha, err);
+}
+
+/* 1: the pattern matches the module's name; 0: no; -1: no memory. */
+static int allm__lora_matches(const allm_adapter *a, const allm__lora_pattern *p, allm_str name) {
+    allm__rx_run run;
+    uint32_t     from, to;
+    int          found = -1;
+    memset(&run, 0, sizeof run);
+    if (allm__rx_run_init(&run, &a->m->host, p->rx) && allm__rx_run_set(&run, name.ptr, 0, name.len))
+        found = allm__rx_find(&run, 0, &from, &to);
+    allm__rx_run_free(&run);
+    return found;
+}
+
+/* s of a module whose A has `rank` rows. */
+static allm_status allm__lora_scale(const allm_adapter *a, const allm__lora_module *mod, int64_t rank, float *out,
+                                    allm_error *err) {
+    double v[2] = {a->rank, a->alpha};
+    int    found[2] = {0, 0};
+    if (a->kind == ALLM__LORA_MLX) return *out = (float)a->scale, ALLM_OK;
+    if (a->kind == ALLM__LORA_GGUF)
+        return *out = a->alpha < 0 || a->alpha > 0 ? (float)(a->alpha / (double)rank) : 1, ALLM_OK;
+    for (size_t i = 0; i < a->n_patterns; i++) {
+        const int k = a->patterns[i].is_alpha, match = found[k] ? 0 : allm__lora_matches(a, &a->patterns[i], mod->name);
+        if (match < 0) return allm__fail_memory(err, mod->name.len);
+        if (match) found[k] = 1, v[k] = a->patterns[i].v;
+    }
+    if (v[0] < (double)rank || v[0] > (double)rank)
+        return allm__fail(err, ALLM_E_FORMAT, a->path, -1, "module \"%.*s\": lora_A has %lld rows, adapter_config.json "
+                          "says %g", ALLM__SHOW(mod->name), (long long)rank, v[0]);
+    return *out = (float)(v[1] / (a->by_root ? sqrt(v[0]) : v[0])), ALLM_OK;
+}
+
+/* ---- a module's numbers */
+
+typedef struct allm__lora_load { /* what is being bound */
+    allm_adapter     *a;
+    allm__model_view  v;      /* rows of the table, of the adapter's view of the model */
+    allm__lora_field *field;  /* of row k of them */
+    int               k;
+    int64_t           first;  /* its first row in the tensor, of GGUF */
+    int64_t           n_rows, n_cols; /* that the module's matrix has, or each of its stack */
+    int64_t           n_mats; /* of the stack */
+    allm__mat_part   *parts;  /* room for any row's */
+    allm_error       *err;
+} allm__lora_load;
+
+static allm_status allm__lora_bad(const allm__lora_load *b, const allm__lora_module *mod, allm_status status,
+                                  const char *what) {
+    return allm__fail(b->err, status, b->a->path, -1, "module \"%.*s\": %s", (int)ALLM__MIN(mod->name.len, 120),
+                      mod->name.ptr, what);
+}
+
+/* A part as a source of rows. turn: columns as rows. */
+static int allm__lora_source(const allm__lora_load *b, const allm__lora_module *mod, int part, int turn, int64_t i_mat,
+                             allm__wsrc *w) {
+    const allm__tensor *t = mod->part[part];
+    const int           plain = t && t->fmt && (t->type == ALLM__F32 || t->type == ALLM__F16 || t->type == ALLM__BF16);
+    allm__wsrc          turned;
+    if (!t || !t->n_bytes)
+        return allm__lora_bad(b, mod, ALLM_E_FORMAT, "lora_A or lora_B is missing, or empty"), 0;
+    if (!plain && (turn || b->a->kind != ALLM__LORA_GGUF || !t->fmt || !t->fmt->has_kernels || t->packed))
+        return allm__lora_bad(b, mod, ALLM_E_UNSUPPORTED, "its numbers are not F32, F16 or BF16"), 0;
+    *w = allm__wsrc_of(t);
+    if (w->n_mats != b->n_mats) return allm__lora_bad(b, mod, ALLM_E_FORMAT, "another number of matrices than the "
+                                                                             "model's"), 0;
+    if (w->n_mats > 1) *w = allm__wsrc_mat(w, i_mat);
+    if (turn && allm__wsrc_transpose(w, &turned)) *w = turned;
+    return 1;
+}
+
+/* A and B of a module, each as its rows are needed. PEFT has those of embeddings turned round and changed over; MLX
+ * all but those of stacks and, changed over, of embeddings; GGUF has A of embeddings as our B. */
+static int allm__lora_sources(const allm__lora_load *b, const allm__lora_module *mod, int64_t i_mat, allm__wsrc *wa,
+                              allm__wsrc *wb) {
+    const allm__lora_kind kind = b->a->kind;
+    const allm__tensor   *t = mod->part[ALLM__LORA_A];
+    const int rows = b->v.row->kind == 't', plain_gguf = kind == ALLM__LORA_GGUF && t && t->dims[0] == b->n_cols;
+    const int swap = rows && !plain_gguf, mlx = kind == ALLM__LORA_MLX && !rows && b->n_mats == 1;
+    const int turn_a = mlx || (rows && kind == ALLM__LORA_PEFT) || (swap && kind == ALLM__LORA_GGUF);
+    const int turn_b = mlx || (rows && kind == ALLM__LORA_PEFT);
+    char      text[160];
+    if (!allm__lora_source(b, mod, swap ? ALLM__LORA_B : ALLM__LORA_A, turn_a, i_mat, wa) ||
+        !allm__lora_source(b, mod, swap ? ALLM__LORA_A : ALLM__LORA_B, turn_b, i_mat, wb))
+        return 0;
+    if (wa->n_cols == b->n_cols && wb->n_rows == b->n_rows && wa->n_rows == wb->n_cols &&
+        wa->n_rows <= ALLM__LORA_MAX_RANK)
+        return 1;
+    snprintf(text, sizeof text, "A [%lld, %lld] and B [%lld, %lld] do not fit %lld rows of %lld",
+             (long long)wa->n_rows, (long long)wa->n_cols, (long long)wb->n_rows, (long long)wb->n_cols,
+             (long long)b->n_rows, (long long)b->n_cols);
+    return allm__lora_bad(b, mod, ALLM_E_FORMAT, text), 0;
+}
+
+/* The field's rows of a source that has the module's: *n parts, -1 with an error. */
+static int64_t allm__lora_parts(const allm__lora_load *b, const allm__wsrc *w) {
+    if (b->a->kind != ALLM__LORA_GGUF) return allm__model_part(&b->v, b->k, w, b->parts);
+    b->parts->w = *w, b->parts->first = b->first;
+    b->parts->n_rows = b->parts->run = b->parts->step = b->field->n_rows;
+    return 1;
+}
+
+/* Row r of the field in the adapter's order: llama's GGUF files have the halves of each head of Q and K as pairs. */
+static int64_t allm__lora_row(const allm__lora_load *b, int64_t r) {
+    const size_t  at = b->field->at;
+    const int64_t n = b->v.l->head_dim, half = n / 2;
+    if (!b->a->turned || b->field->i_layer < 0 || b->v.l->mixer != ALLM__MIX_ATTENTION ||
+        (at != ALLM__L(wq) && at != ALLM__L(wk) && at != ALLM__L(bq) && at != ALLM__L(bk)))
+        return r;
+    if (b->a->kind == ALLM__LORA_GGUF) return r / n * n + r % half * 2 + r % n / half;
+    return r / n * n + r % 2 * half + r % n / 2;
+}
+
+/* n rows of parts, in the field's order, as floats. */
+static void allm__lora_read(const allm__lora_load *b, int64_t n_parts, int64_t n_rows, int64_t n_cols, float *x) {
+    allm__mat m = {0};
+    m.parts = b->parts, m.n_parts = (int32_t)n_parts, m.n_rows = n_rows, m.n_cols = n_cols;
+    for (int64_t r = 0; r < n_rows; r++) allm__mat_row(&m, allm__lora_row(b, r), 0, n_cols, x + r * n_cols);
+}
+
+/* Brings a matrix, [n_rows, n_cols] at `data` or in parts, into kernel layout. */
+static int allm__lora_pack(allm_adapter *a, allm__mat *w) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    const size_t      n = allm__pack_bytes_checked(p, (uint64_t)w->n_rows, (uint64_t)w->n_cols);
+    uint8_t          *to = n ? (uint8_t *)allm__arena_alloc(&a->as.arena, n, ALLM__LAYOUT_ALIGN) : NULL;
+    if (to) a->m->compute.kern->pack(w, 0, (w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, to);
+    return w->packed = to, to != NULL;
+}
+
+static allm__mat allm__lora_floats(float *x, int64_t n_rows, int64_t n_cols) {
+    allm__mat m = {0};
+    m.fmt = allm__fmt_of(ALLM__F32), m.data = x, m.n_rows = n_rows, m.n_cols = n_cols;
+    m.row_bytes = (size_t)n_cols * sizeof *x;
+    return m;
+}
+
+typedef struct allm__lora_norms { /* lengths of rows of W and s B A */
+    const allm__mat *w, *a, *b;
+    float            scale;
+    float           *rows; /* [n_parts, 2, n_cols] */
+    double          *to;
+} allm__lora_norms;
+
+static void allm__lora_norm_part(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__lora_norms *p = (const allm__lora_norms *)arg;
+    const int64_t           n = p->w->n_cols, rank = p->a->n_rows;
+    float                  *w = p->rows + i_part * 2 * n, *d = w + n;
+    int64_t                 from, to;
+    allm__part(p->w->n_rows, 1, i_part, n_parts, &from, &to);
+    for (int64_t r = from; r < to; r++) {
+        const float *b = (const float *)p->b->data + r * rank;
+        double      *sum = p->to + 3 * r;
+        allm__mat_row(p->w, r, 0, n, w);
+        memset(d, 0, (size_t)n * sizeof *d);
+        for (int64_t k = 0; k < rank; k++)
+            for (int64_t i = 0; i < n; i++) d[i] += b[k] * ((const float *)p->a->data)[k * n + i];
+        for (int64_t i = 0; i < n; i++) {
+            const double x = (double)w[i], y = (double)d[i] * (double)p->scale;
+            sum[0] += x * x, sum[1] += x * y, sum[2] += y * y;
+        }
+    }
+}
+
+/* A module's vector of a number a row, as the field's rows are. */
+static allm_status allm__lora_vector(const allm__lora_load *b, const allm__lora_module *mod, int part,
+                                     const float **out) {
+    allm__wsrc w;
+    float     *x = (float *)allm__arena_array(&b->a->as.arena, (size_t)b->field->n_rows, sizeof *x, 64);
+    if (!x) return allm__fail_memory(b->err, (size_t)b->field->n_rows * sizeof *x);
+    if (b->n_mats > 1 || b->v.count > 1 || b->v.row->kind == 't' || b->v.way == 'k')
+        return allm__lora_bad(b, mod, ALLM_E_UNSUPPORTED, "lengths or a bias for one of many matrices, or embeddings");
+    if (!allm__lora_source(b, mod, part, 0, 0, &w)) return b->err->status;
+    if (!allm__model_flat(&w) || w.n_rows != b->n_rows)
+        return allm__lora_bad(b, mod, ALLM_E_FORMAT, "lengths or a bias of another size than its rows");
+    allm__lora_read(b, allm__lora_parts(b, &w), b->field->n_rows, 1, x);
+    return *out = x, ALLM_OK;
+}
+
+/* What lengths need to know of the model's rows. */
+static allm_status allm__lora_lengths(const allm__lora_load *b, const allm__lora_module *mod, const allm__mat *wa,
+                                      const allm__mat *wb, float scale) {
+    allm_model       *m = b->a->m;
+    allm__lora_field *f = b->field;
+    const char       *fields = f->i_layer < 0 ? (const char *)&m->w : (const char *)&m->layers[f->i_layer];
+    allm__lora_norms  p = {(const allm__mat *)(const void *)(fields + f->at), wa, wb, scale, NULL, NULL};
+    size_t            n;
+    if (p.w->data && p.w->data == (const void *)p.w->packed)
+        return allm__lora_bad(b, mod, ALLM_E_UNSUPPORTED, "lengths (DoRA) over a model that is packed in its file");
+    if (allm__lora_vector(b, mod, ALLM__LORA_SIZE, &f->size)) return b->err->status;
+    p.to = (double *)allm__arena_array(&b->a->as.arena, 3 * (size_t)f->n_rows, sizeof *p.to, 64);
+    if (!p.to || !allm__mul((size_t)b->n_cols, 2 * sizeof(float) * ABSTRACTLLM_MAX_THREADS, &n) ||
+        !(p.rows = (float *)allm__alloc(&m->host, n, 64)))
+        return allm__fail_memory(b->err, (size_t)f->n_rows * 3 * sizeof *p.to);
+    allm__team team = allm__team_begin(m->compute.pool);
+    allm__team_run(&team, allm__lora_norm_part, &p);
+    allm__team_end(&team);
+    allm__free(&m->host, p.rows, n);
+    f->norm = p.to;
+    return ALLM_OK;
+}
+
+/* fa [rank, n_cols] and fb [n_rows, rank] to a pair; they are temporary unless rows are looked up. */
+static allm_status allm__lora_finish_pair(const allm__lora_load *b, const allm__lora_module *mod, float *fa, float *fb,
+                                          int64_t n_cols, int64_t rank, allm__lora_pair *p) {
+    allm_adapter *a = b->a;
+    p->a = allm__lora_floats(fa, rank, n_cols), p->b = allm__lora_floats(fb, b->field->n_rows, rank);
+    if (allm__lora_scale(a, mod, rank, &p->scale, b->err)) return b->err->status;
+    if (a->wants_size && !mod->part[ALLM__LORA_SIZE])
+        return allm__lora_bad(b, mod, ALLM_E_FORMAT, "DoRA is set, but it has no lengths");
+    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &p->a, &p->b, p->scale)) return b->err->status;
+    if (mod->part[ALLM__LORA_BIAS] && allm__lora_vector(b, mod, ALLM__LORA_BIAS, &b->field->bias))
+        return b->err->status;
+    p->rank = rank, a->max_rank = ALLM__MAX(a->max_rank, rank);
+    if (b->v.row->kind == 't') return p->fa = fa, p->fb = fb, ALLM_OK;
+    if (!allm__lora_pack(a, &p->a) || !allm__lora_pack(a, &p->b)) return allm__fail_memory(b->err, 1);
+    p->a.data = p->a.packed, p->b.data = p->b.packed; /* only tell that they are there */
+    return ALLM_OK;
+}
+
+/* Matrix i_mat of a module's stack (MLA's keys: head i_mat) to a pair. Keys of MLA are W's rows turned round, head by
+ * head, and so are A and B. */
+static allm_status allm__lora_read_pair(const allm__lora_load *b, const allm__lora_module *mod, int64_t i_mat,
+                                        allm__lora_pair *p) {
+    allm_adapter *a = b->a;
+    const int     keys = b->v.way == 'k', stays = b->v.row->kind == 't';
+    allm__wsrc    wa, wb, part;
+    size_t        n_a, n_b, n;
+    int64_t       n_parts;
+    if (!allm__lora_sources(b, mod, keys ? 0 : i_mat, &wa, &wb)) return b->err->status;
+    const int64_t rank = wa.n_rows, n_rows = b->field->n_rows;
+    if ((n_parts = allm__lora_parts(b, &wb)) < 0) return b->err->status;
+    const int64_t n_cols = keys ? b->parts->w.n_cols : b->n_cols;
+    if (!allm__mul((size_t)rank, (size_t)n_cols, &n_a) || !allm__mul((size_t)rank, (size_t)n_rows, &n_b) ||
+        !allm__add(n_a, n_b, &n) || !allm__mul(n, sizeof(float), &n))
+        return allm__fail_memory(b->err, SIZE_MAX);
+    float *fa = (float *)(stays ? allm__arena_alloc(&a->as.arena, n, 64) : allm__alloc(&a->m->host, n, 64));
+    float *fb = fa ? fa + n_a : NULL;
+    if (!fa) return allm__fail_memory(b->err, n);
+    if (keys) {
+        part = b->parts[i_mat].w;
+        for (int64_t r = 0; r < rank; r++) allm__wsrc_row(&part, r, 0, n_cols, fa + r * n_cols);
+        if (allm__wsrc_transpose(&wa, &part))
+            for (int64_t r = 0; r < n_rows; r++) allm__wsrc_row(&part, r, 0, rank, fb + r * rank);
+    } else {
+        allm__lora_read(b, n_parts, n_rows, rank, fb);
+        for (int64_t r = 0; r < rank; r++) allm__wsrc_row(&wa, r, 0, n_cols, fa + r * n_cols);
+    }
+    allm__lora_finish_pair(b, mod, fa, fb, n_cols, rank, p);
+    if (!stays) allm__free(&a->m->host, fa, n);
+    return b->err->status;
+}
+
+/* ---- binding: rows of the table to modules */
+
+static allm__lora_field *allm__lora_add_field(allm_adapter *a, const allm__arch_tensor *row, int64_t i_layer,
+                                              allm_error *err) {
+    if (!allm__grow(&a->m->host, (void **)&a->fields, &a->cap_fields, a->n_fields, a->n_fields + 1, sizeof *a->fields))
+        return allm__fail_memory(err, sizeof *a->fields), NULL;
+    allm__lora_field *f = &a->fields[a->n_fields++];
+    memset(f, 0, sizeof *f);
+    f->i_layer = i_layer, f->at = row->at, f->is_vector = row->kind == 'v';
+    return f;
+}
+
+static allm__lora_module *allm__lora_find(const allm_adapter *a, const char *name) {
+    const int32_t i = allm__map_get(&a->map, allm__str_of(name));
+    return i < 0 ? NULL : &a->modules[i];
+}
+
+/* The module of expert e, or the only one; NULL: there is none. */
+static allm__lora_module *allm__lora_module_of(const allm__lora_load *b, const char *module, int64_t i_layer,
+                                               int64_t e) {
+    char         name[ALLM__ST_MAX_NAME];
+    const size_t n = strcspn(module, " @");
+    if (b->a->kind == ALLM__LORA_GGUF) {
+        if (i_layer < 0) return allm__lora_find(b->a, b->v.row->name);
+        snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, b->v.row->name);
+    } else allm__model_full_name(name, &b->a->as, 0, i_layer, module, n, e);
+    return allm__lora_find(b->a, name);
+}
+
+/* All pairs of field k of the view. */
+static allm_status allm__lora_bind_field(allm__lora_load *b, const char *module, int64_t i_layer) {
+    allm__lora_field *f;
+    int64_t           d[4];
+    allm__model_dims(&b->a->as, b->v.row + b->k, b->v.l, d);
+    if (!(f = b->field = allm__lora_add_field(b->a, b->v.row + b->k, i_layer, b->err))) return b->err->status;
+    const int64_t keys = b->v.way == 'k' ? b->v.l->n_head : 1;
+    f->n_pairs = ALLM__MAX(ALLM__MAX(b->v.count, b->n_mats), keys);
+    f->n_rows  = d[1] * d[2] * d[3] / f->n_pairs;
+    f->pairs   = (allm__lora_pair *)allm__arena_array(&b->a->as.arena, (size_t)f->n_pairs, sizeof *f->pairs,
+                                                      sizeof(void *));
+    if (!f->pairs) return allm__fail_memory(b->err, (size_t)f->n_pairs * sizeof *f->pairs);
+    for (int64_t e = 0; e < f->n_pairs; e++) {
+        allm__lora_module *mod = allm__lora_module_of(b, module, i_layer, b->v.count > 1 ? e : 0);
+        if (!mod) continue;
+        mod->used = 1;
+        if (allm__lora_read_pair(b, mod, e, &f->pairs[e])) return b->err->status;
+    }
+    b->first += d[1];
+    return ALLM_OK;
+}
+
+/* MLX: embeddings that are the output's matrix too are adapted there as well. */
+static allm_status allm__lora_bind_tied(allm__lora_load *b, const allm__lora_field *embd) {
+    allm_adapter *a = b->a;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        if (allm__arch_tensors[i].group != ALLM__T_HEAD) continue;
+        const allm__lora_pair from = embd->pairs[0];
+        const int64_t         n_rows = embd->n_rows;
+        allm__lora_field     *f = allm__lora_add_field(a, &allm__arch_tensors[i], -1, b->err);
+        allm__lora_pair      *p = (allm__lora_pair *)allm__arena_array(&a->as.arena, 1, sizeof *p, sizeof(void *));
+        if (!f || !p) return allm__fail_memory(b->err, sizeof *p);
+        *p = from, f->pairs = p, f->n_pairs = 1, f->n_rows = n_rows;
+        if (!allm__lora_pack(a, &p->a) || !allm__lora_pack(a, &p->b)) return allm__fail_memory(b->err, 1);
+    }
+    return ALLM_OK;
+}
+
+static int allm__lora_is_tied(const allm_model *m) {
+    const allm__mat *e = &m->w.tok_embd, *o = &m->w.output;
+    return e->fmt == o->fmt && e->data == o->data && e->parts == o->parts;
+}
+
+/* The view's rows from the modules of this name. */
+static allm_status allm__lora_bind_modules(allm__lora_load *b, const char *module, int64_t i_layer) {
+    allm_adapter            *a = b->a;
+    const allm__arch_tensor *row = b->v.row;
+    int64_t                  d[4];
+    const int32_t            n_dims = allm__model_dims(&a->as, row, b->v.l, d);
+    allm__lora_module       *first = NULL;
+    if (a->kind != ALLM__LORA_GGUF && memchr(module, '*', strcspn(module, " "))) b->v.count = d[n_dims - 1];
+    for (int64_t e = 0; e < b->v.count && !first; e++) first = allm__lora_module_of(b, module, i_layer, e);
+    if (!first) return ALLM_OK;
+    if (row->kind == 't' && row->at != ALLM__G(tok_embd))
+        return allm__lora_bad(b, first, ALLM_E_UNSUPPORTED, "embeddings of each layer cannot be adapted");
+    const allm__tensor *t = first->part[ALLM__LORA_A];
+    b->n_mats = t && n_dims > 2 ? t->dims[2] * t->dims[3] : 1;
+    if (b->n_mats > 1 && b->n_mats != d[2])
+        return allm__lora_bad(b, first, ALLM_E_FORMAT, "another number of matrices than the model's");
+    if (a->kind == ALLM__LORA_GGUF) {
+        for (int k = 0; k < b->v.n; k++)
+            allm__model_dims(&a->as, row + k, b->v.l, d), b->n_rows += d[1] * d[2] * d[3] / b->n_mats;
+        b->n_cols = d[0];
+    } else {
+        allm__model_whole(&b->v, &b->n_rows, &b->n_cols);
+        b->n_rows /= b->v.count * b->n_mats;
+    }
+    const size_t n_parts = (size_t)(b->v.way == 'k' ? b->v.l->n_head : 3);
+    b->parts = (allm__mat_part *)allm__alloc_zero(&a->m->host, n_parts * sizeof *b->parts, sizeof(void *));
+    if (!b->parts) return allm__fail_memory(b->err, n_parts * sizeof *b->parts);
+    const int64_t count = b->v.count;
+    if (b->n_mats > 1) b->v.count = b->n_mats; /* each matrix has its share of the rows */
+    for (b->k = 0; b->k < b->v.n && !b->err->status; b->k++) allm__lora_bind_field(b, module, i_layer);
+    b->v.count = count;
+    allm__free(&a->m->host, b->parts, n_parts * sizeof *b->parts);
+    if (!b->err->status && row->kind == 't' && a->kind == ALLM__LORA_MLX && allm__lora_is_tied(a->m))
+        allm__lora_bind_tied(b, b->field);
+    return b->err->status;
+}
+
+/* Rows of Q and K that were bound in the order of the adapter. */
+static allm_status allm__lora_turn_whole(allm__lora_load *b, char *field) {
+    int64_t      n_rows = b->field->n_rows, n_cols = 1;
+    allm__mat   *w = (allm__mat *)(void *)field;
+    const float *v = *(const float **)(void *)field;
+    if (allm__lora_row(b, 1) == 1 && allm__lora_row(b, 2) == 2) return ALLM_OK;
+    if (!b->field->is_vector) n_cols = w->n_cols;
+    float *x = (float *)allm__arena_array(&b->a->as.arena, (size_t)(n_rows * n_cols), sizeof *x, 64);
+    if (!x) return allm__fail_memory(b->err, (size_t)(n_rows * n_cols) * sizeof *x);
+    for (int64_t r = 0; r < n_rows; r++)
+        if (b->field->is_vector) x[r] = v[allm__lora_row(b, r)];
+        else allm__mat_row(w, allm__lora_row(b, r), 0, n_cols, x + r * n_cols);
+    if (b->field->is_vector) *(const float **)(void *)field = x;
+    else *w = allm__lora_floats(x, n_rows, n_cols);
+    return ALLM_OK;
+}
+
+/* The view's rows from tensors that replace the model's, if there are any. */
+static allm_status allm__lora_bind_whole(allm__lora_load *b, int64_t i_layer, uint8_t *used) {
+    allm_adapter            *a = b->a;
+    const allm__arch_tensor *row = b->v.row;
+    int64_t                  d[4];
+    if (!a->as.st.n_tensors || !allm__model_find_name(&b->v, i_layer, row->hf)) return ALLM_OK;
+    if (allm__model_bind_folder(&a->as, row, b->v.n, i_layer, 0, used, b->err)) return b->err->status;
+    for (int k = 0; k < b->v.n; k++) {
+        char *field = (i_layer < 0 ? (char *)&a->as.w : (char *)&a->as.layers[i_layer]) + row[k].at;
+        if (!(b->field = allm__lora_add_field(a, row + k, i_layer, b->err))) return b->err->status;
+        allm__model_dims(&a->as, row + k, b->v.l, d);
+        b->field->replaced = 1, b->field->n_rows = row->kind == 'v' ? d[0] : d[1] * d[2] * d[3];
+        if (allm__lora_turn_whole(b, field)) return b->err->status;
+        if (row->kind == 'm' && !a->m->low_memory && !allm__lora_pack(a, (allm__mat *)(void *)field))
+            return allm__fail_memory(b->err, 1);
+    }
+    if (row->at != ALLM__G(tok_embd) || row->place != 'g' || a->kind != ALLM__LORA_MLX || !allm__lora_is_tied(a->m))
+        return ALLM_OK;
+    a->as.w.output = a->as.w.tok_embd;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        if (allm__arch_tensors[i].group != ALLM__T_HEAD) continue;
+        if (!(b->field = allm__lora_add_field(a, &allm__arch_tensors[i], -1, b->err))) return b->err->status;
+        b->field->replaced = 1;
+        if (!allm__lora_pack(a, &a->as.w.output)) return allm__fail_memory(b->err, 1);
+    }
+    return ALLM_OK;
+}
+
+/* Everything for n rows of the table under one name, of a layer or of none. */
+static allm_status allm__lora_bind_row(allm_adapter *a, const allm__arch_tensor *row, int n, int64_t i_layer,
+                                       uint8_t *used, allm_error *err) {
+    const allm_model *m = a->m;
+    allm__layer      *l = &a->as.layers[ALLM__MAX(i_layer, 0)];
+    const char       *fields = i_layer < 0 ? (const char *)&m->w : (const char *)&m->layers[i_layer];
+    const int         shared = i_layer >= 0 && l->kv_from != i_layer && /* another's K and V are used */
+                       (row->at == ALLM__L(wk) || row->at == ALLM__L(wv) || row->at == ALLM__L(k_norm));
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || (!row->hf && a->kind != ALLM__LORA_GGUF)) return ALLM_OK;
+    if (row->kind != 'v' && !((const allm__mat *)(const void *)(fields + row->at))->fmt && !shared) return ALLM_OK;
+    if (row->kind == 'v' && a->kind == ALLM__LORA_GGUF) return ALLM_OK;
+    allm__lora_load b;
+    memset(&b, 0, sizeof b);
+    b.a = a, b.err = err;
+    b.v.m = &a->as, b.v.row = row, b.v.n = n, b.v.l = l, b.v.count = 1, b.v.used = used, b.v.err = err;
+    if (a->kind != ALLM__LORA_GGUF && allm__lora_bind_whole(&b, i_layer, used)) return err->status;
+    if (row->kind == 'v') return ALLM_OK;
+    const size_t n_fields = a->n_fields;
+    for (const char *k = a->kind == ALLM__LORA_GGUF ? row->name : row->hf; *k && a->n_fields == n_fields;) {
+        const size_t len = strcspn(k, " ");
+        b.v.way = a->kind != ALLM__LORA_GGUF && len > 2 && k[len - 2] == '@' ? k[len - 1] : 0;
+        if (shared) {
+            allm__lora_module *mod = allm__lora_module_of(&b, k, i_layer, 0);
+            if (mod) mod->used = 1; /* of no use, as the model's own */
+        } else if (allm__lora_bind_modules(&b, k, i_layer)) return err->status;
+        k += len + (k[len] == ' ');
+    }
+    return ALLM_OK;
+}
+
+/* What is not used would be a part of the adapter left out: the result would be wrong. */
+static allm_status allm__lora_check_unused(const allm_adapter *a, const uint8_t *used, allm_error *err) {
+    size_t   n = 0;
+    allm_str name = {"", 0};
+    for (size_t i = 0; i < a->n_modules; i++)
+        if (!a->modules[i].used && n++ == 0) name = a->modules[i].name;
+    for (size_t i = 0; i < a->as.st.n_tensors; i++)
+        if (!used[i] && n++ == 0) name = a->as.st.tensors[i].name;
+    if (!n) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "\"%.*s\" is not a matrix or tensor that this model (%s) "
+                      "is known to have; %llu such", (int)ALLM__MIN(name.len, 120), name.ptr, a->m->own_arch.name,
+                      (unsigned long long)n);
+}
+
+static allm_status allm__lora_bind(allm_adapter *a, allm_error *err) {
+    const size_t n_rows = ALLM__COUNT(allm__arch_tensors), n_used = a->as.st.n_tensors;
+    uint8_t     *used = (uint8_t *)allm__alloc_zero(&a->m->host, n_used, 1);
+    if (!used) return allm__fail_memory(err, n_used);
+    for (size_t i = 0, n; i < n_rows && !err->status; i += n) {
+        const allm__arch_tensor *row = &allm__arch_tensors[i];
+        const int                global = row->place == 'g';
+        for (n = 1; i + n < n_rows && row[n].part > 1;) n++;
+        for (int64_t k = global ? -1 : 0; k < (global ? 0 : a->m->hp.n_layer) && !err->status; k++)
+            allm__lora_bind_row(a, row, (int)n, k, used, err);
+    }
+    if (!err->status) allm__lora_check_unused(a, used, err);
+    allm__free(&a->m->host, used, n_used);
+    return err->status;
+}
+
+/* ---- opening */
+
+/* A folder's GGUF adapter, by one of the names that converters give it; NULL: there is none, or no memory. */
+static const char *allm__lora_gguf_in(allm_adapter *a) {
+    static const char *const files[] = {"adapter.gguf", "adapter_model.gguf", "ggml-adapter-model.gguf"};
+    const size_t             cap = strlen(a->path) + 32;
+    char                    *path = (char *)allm__arena_alloc(&a->as.arena, cap, 1);
+    for (size_t i = 0; path && i < ALLM__COUNT(files); i++) {
+        snprintf(path, cap, "%s/%s", a->path, files[i]);
+        if (allm__file_kind(path) == ALLM__FILE_FILE) return path;
+    }
+    return NULL;
+}
+
+static allm_status allm__lora_open_folder(allm_adapter *a, allm_error *err) {
+    static const char *const files[] = {"/adapter_model.safetensors", "/adapters.safetensors"};
+    const int   is_file = allm__str_ends(allm__str_of(a->path), ALLM__S(".safetensors"));
+    size_t      n = strlen(a->path);
+    const size_t cap = n + 32;
+    char       *path = (char *)allm__arena_alloc(&a->as.arena, cap, 1);
+    char       *config = (char *)allm__arena_alloc(&a->as.arena, cap, 1);
+    allm_source src = {0};
+    if (!path || !config) return allm__fail_memory(err, cap);
+    snprintf(path, cap, "%s", a->path);
+    while (is_file && n > 0 && a->path[n - 1] != '/') n--;
+    snprintf(config, cap, "%.*s%sadapter_config.json", (int)n, a->path, is_file ? "" : "/");
+    for (size_t i = 0; i < ALLM__COUNT(files) && !is_file; i++) {
+        snprintf(path, cap, "%s%s", a->path, files[i]);
+        if (allm__file_kind(path) == ALLM__FILE_FILE) break;
+        if (i + 1 == ALLM__COUNT(files))
+            return allm__fail(err, ALLM_E_NOT_FOUND, a->path, -1, "no adapter_model.safetensors (PEFT) and no "
+                              "adapters.safetensors (MLX)");
+    }
+    src.path = path;
+    if (allm__conf_open_file(&a->m->host, config, &a->config, err) ||
+        allm__st_open_file(&a->m->host, &src, &a->st, err))
+        return err->status;
+    const int peft = allm__conf_find(&a->config, "peft_type") != NULL;
+    a->kind = peft || strcmp(path + n, files[0]) == 0 ? ALLM__LORA_PEFT : ALLM__LORA_MLX;
+    return a->kind == ALLM__LORA_PEFT ? allm__lora_read_peft(a, err) : allm__lora_read_mlx(a, err);
+}
+
+/* The model by names of the adapter's kind. Of a GGUF file these are the names that the first class of its family has
+ * in folders. */
+static allm_status allm__lora_view(allm_adapter *a, allm_error *err) {
+    allm_model              *m = a->m, *as = &a->as;
+    const allm__arch        *base = allm__arch_of(allm__str_of(m->own_arch.name));
+    const allm__arch_hf     *hf   = m->src.hf;
+    const size_t             n    = (size_t)m->hp.n_layer;
+    const int                same = (a->kind == ALLM__LORA_GGUF) == (hf == NULL);
+    uint32_t                 flags = base ? base->flags : 0; /* of the other kind of file */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !hf; i++)
+        if (!strcmp(allm__arch_hfs[i].arch, m->own_arch.name)) hf = &allm__arch_hfs[i];
+    if (hf && !m->src.hf) flags = (flags | hf->set) & ~hf->clear;
+    if (!same && (!hf || !base || (m->own_arch.flags ^ flags) & ALLM__A_TILED))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "%s: the adapter's names and the model's are not of "
+                          "the same kind of file", m->own_arch.name);
+    a->turned = !same && base->rope == ALLM__ROPE_PAIRS && hf->rope == ALLM__ROPE_HALVES;
+    as->host = m->host, as->meter.limit = 0;
+    as->reference = 1; /* weights as they are */
+    as->compute = m->compute, as->own_arch = m->own_arch, as->arch = &as->own_arch, as->hp = m->hp, as->hp.tied = 0;
+    as->src.hf = hf, as->src.st = &as->st, as->src.shifted = m->src.shifted;
+    snprintf(as->src.layers, sizeof as->src.layers, "%s", a->kind == ALLM__LORA_MLX ? "model.h." : "layers.");
+    as->st.host = as->st.map.host = &m->host, as->st.path = a->path;
+    as->w = m->w;
+    as->layers = (allm__layer *)allm__arena_array(&as->arena, n, sizeof *as->layers, sizeof(void *));
+    if (!as->layers) return allm__fail_memory(err, n * sizeof *as->layers);
+    memcpy(as->layers, m->layers, n * sizeof *as->layers);
+    return ALLM_OK;
+}
+
+static void allm__lora_retain(const allm_adapter *a) { ALLM__ADD(&((allm_adapter *)(uintptr_t)a)->n_refs, 1); }
+
+static void allm__lora_release(allm_adapter *a) { /* NULL is fine */
+    if (!a || ALLM__ADD(&a->n_refs, -1) > 0) return;
+    allm_model *m = a->m;
+    allm__gguf_close(&a->gguf);
+    allm__st_close(&a->st);
+    allm__conf_close(&a->config);
+    allm__map_free(&a->as.st.map);
+    allm__map_free(&a->map);
+    allm__free(&m->host, a->modules, a->cap_modules * sizeof *a->modules);
+    allm__free(&m->host, a->fields, a->cap_fields * sizeof *a->fields);
+    allm__arena_free(&a->as.arena);
+    allm__free(&m->host, a, sizeof *a);
+    allm__model_release(m);
+}
+
+static allm_status allm__lora_load_all(allm_adapter *a, const char *path, allm_error *err) {
+    allm_source src = {path, NULL, 0, NULL, 0, NULL};
+    int         folder = allm__file_kind(path) == ALLM__FILE_FOLDER;
+    if (!(a->path = allm__arena_copy(&a->as.arena, path, strlen(path)))) return allm__fail_memory(err, strlen(path));
+    const char *inside = folder ? allm__lora_gguf_in(a) : NULL;
+    if (a->as.arena.failed) return allm__fail_memory(err, strlen(path));
+    folder |= allm__str_ends(allm__str_of(path), ALLM__S(".safetensors"));
+    if (inside) a->path = src.path = inside, folder = 0;
+    if (!a->m->layers)
+        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "the model was opened for its vocabulary only");
+    a->kind = ALLM__LORA_GGUF;
+    if (folder ? allm__lora_open_folder(a, err)
+               : allm__gguf_open(&a->m->host, &src, &a->gguf, err) || allm__gguf_check_types(&a->gguf, err) ||
+                     allm__lora_read_gguf(a, err))
+        return err->status;
+    if (allm__lora_view(a, err) || allm__lora_read_names(a, err)) return err->status;
+    return allm__lora_bind(a, err);
+}
+
+/* Opens an adapter for a model, which it keeps alive; *out has one reference. */
+static allm_status allm__lora_open(allm_model *m, const char *path, allm_adapter **out, allm_error *err) {
+    allm_adapter *a = (allm_adapter *)allm__alloc_zero(&m->host, sizeof *a, 64);
+    *out = NULL;
+    if (!a) return allm__fail_memory(err, sizeof *a);
+    allm__model_retain(m);
+    a->m = m, a->n_refs = 1, a->as.arena.host = a->map.host = &m->host;
+    if (allm__lora_load_all(a, path, err)) return allm__lora_release(a), err->status;
+    *out = a;
+    return ALLM_OK;
+}
+
+/* ---- for a session */
+
+static void allm__lora_end(allm__lora *l) { /* NULL is fine */
+    if (!l) return;
+    allm_adapter *a = l->a;
+    allm__free(&a->m->host, l, l->n_mem);
+    allm__lora_release(a);
+}
+
+static int allm__lora_same(const allm__lora *l, const allm_adapter *a, float scale) {
+    if (!l || !a) return !l && !a;
+    return l->a == a && !(l->scale < scale) && !(l->scale > scale);
+}
+
+/* The factor that brings row r of w + t d to its length. */
+static float allm__lora_factor(const allm__lora_field *f, int64_t r, double t) {
+    const double *n = f->norm + 3 * r, square = n[0] + 2 * t * n[1] + t * t * n[2];
+    return square > 0 ? (float)((double)f->size[r] / sqrt(square)) : 0; /* a row of zeros stays one */
+}
+
+static char *allm__lora_lay(const allm_adapter *a, int32_t n_parts, allm__lora *l, float **factors, allm__layout *at) {
+    size_t n_factors = 0;
+    for (size_t i = 0; i < a->n_fields; i++) n_factors += a->fields[i].norm ? (size_t)a->fields[i].n_rows : 0;
+    const size_t n_scratch = ALLM__LORA_TOKENS * ((size_t)a->max_rank + ALLM__LORA_ROWS);
+    char *self = (char *)allm__layout_array(at, 1, sizeof *l);
+    allm__layer *layers = (allm__layer *)allm__layout_array(at, (size_t)a->m->hp.n_layer, sizeof *layers);
+    allm__lora_use *uses = (allm__lora_use *)allm__layout_array(at, a->n_fields, sizeof *uses);
+    *factors = (float *)allm__layout_array(at, n_factors, sizeof **factors);
+    float *scratch = (float *)allm__layout_array(at, n_scratch, (size_t)n_parts * sizeof *scratch);
+    if (l) l->layers = layers, l->uses = uses, l->scratch = scratch, l->n_scratch = n_scratch;
+    return self;
+}
+
+/* An adapter with a scale, for a session of so many parts. */
+static allm_status allm__lora_begin(const allm_adapter *a, float scale, int32_t n_parts, allm__lora **out,
+                                    allm_error *err) {
+    allm__layout  at = {NULL, 0, 0};
+    allm_model   *m = a->m;
+    float        *factors;
+    allm__lora_lay(a, n_parts, NULL, &factors, &at);
+    const size_t n_mem = at.n_bytes;
+    char *mem = at.failed ? NULL : (char *)allm__alloc(&m->host, n_mem, ALLM__LAYOUT_ALIGN);
+    if (!mem) return allm__fail_memory(err, n_mem);
+    allm__lora *l = (allm__lora *)(void *)mem;
+    memset(l, 0, sizeof *l);
+    at.base = mem, at.n_bytes = 0;
+    allm__lora_lay(a, n_parts, l, &factors, &at);
+    l->a = (allm_adapter *)(uintptr_t)a, l->scale = scale, l->n_mem = n_mem, l->w = m->w;
+    memcpy(l->layers, m->layers, (size_t)m->hp.n_layer * sizeof *l->layers);
+    for (size_t i = 0; i < a->n_fields; i++) {
+        const allm__lora_field *f = &a->fields[i];
+        char       *to = (f->i_layer < 0 ? (char *)&l->w : (char *)&l->layers[f->i_layer]) + f->at;
+        const char *from = (f->i_layer < 0 ? (const char *)&a->as.w : (const char *)&a->as.layers[f->i_layer]) + f->at;
+        const allm__lora_use use = {f, scale, f->norm ? factors : NULL};
+        for (int64_t r = 0; f->norm && r < f->n_rows; r++) *factors++ = allm__lora_factor(f, r, (double)scale);
+        l->uses[i] = use;
+        if (f->replaced) memcpy(to, from, f->is_vector ? sizeof(const float *) : sizeof(allm__mat));
+        else ((allm__mat *)(void *)to)->lora = &l->uses[i];
+    }
+    allm__lora_retain(a);
+    *out = l;
+    return ALLM_OK;
 }
 
 // MARK: >>conv  Converter
@@ -38470,6 +39500,7 @@ struct allm_session {
     float      *all;     /* [n_logits, n_row] rows of every token, when wanted; outside the block */
     size_t      cap_all; /* floats */
     int32_t     wanted;  /* of the last eval: ALLM__WANT_ */
+    allm__lora *lora;    /* an adapter in use, or NULL; outside the block */
     const int32_t *types; /* [n] of the tokens of the eval that is running, or NULL: all 0 */
     /* the block */
     void  *mem;
@@ -38775,6 +39806,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
 static void allm__session_destroy(allm_session *s) { /* NULL is fine */
     if (!s) return;
     allm_model *m = s->m;
+    allm__lora_end(s->lora);
     allm__free(&m->host, s->all, s->cap_all * sizeof *s->all);
     if (s->owned) allm__free(&m->host, s->mem, s->n_mem);
     allm__model_release(m);
@@ -38795,6 +39827,27 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
     if (n_keep == 0) allm__kv_clear(s);
     s->length = (int32_t)n_keep;
     return ALLM_OK;
+}
+
+/* Evaluates with an adapter (NULL, or scale 0: without) from now on. What is cached was made with the one before: it is
+ * forgotten, unless nothing changes. After an error all is as it was. */
+static allm_status allm__session_adapt(allm_session *s, const allm_adapter *a, float scale, allm_error *err) {
+    allm__lora *l = NULL;
+    if (!(scale >= -FLT_MAX && scale <= FLT_MAX))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "adapter: the scale is not a number");
+    if (a && a->m != s->m)
+        return allm__fail(err, ALLM_E_ARGUMENT, a->path, -1, "the adapter was opened for another model than the "
+                          "session's");
+    if (!(scale < 0 || scale > 0)) a = NULL;
+    if (allm__lora_same(s->lora, a, scale)) return ALLM_OK;
+    if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
+    if (!a || !allm__lora_begin(a, scale, s->n_parts, &l, err)) {
+        allm__lora_end(s->lora);
+        s->lora = l, s->n_logits = 0;
+        allm__session_truncate(s, 0, err);
+    }
+    ALLM__STORE(&s->busy, 0);
+    return err->status;
 }
 
 /* Whether truncate can cut back to n_keep tokens; to none it always can. */
@@ -38891,8 +39944,16 @@ static uint64_t allm__state_tensor(uint64_t h, const allm__tensor *t) { /* with 
     return h;
 }
 
-/* What tells models apart, wherever their files lie: numbers of the architecture, tensors, a few weights of each. */
-static uint64_t allm__state_model(const allm_model *m) {
+static uint64_t allm__state_tensors(uint64_t h, const allm__gguf *gguf, const allm__st *st) { /* of the one not NULL */
+    for (size_t i = 0; gguf && i < gguf->n_tensors; i++) h = allm__state_tensor(h, &gguf->tensors[i]);
+    for (size_t i = 0; st && i < st->n_tensors; i++) h = allm__state_tensor(h, &st->tensors[i]);
+    return h;
+}
+
+/* What tells a session's model, and its adapter, from others, wherever their files lie: numbers of the architecture,
+ * tensors, a few weights of each. */
+static uint64_t allm__state_model(const allm_session *s) {
+    const allm_model *m = s->m;
     const int32_t kind[] = {(int32_t)m->arch->flags, (int32_t)m->arch->rope, (int32_t)m->arch->act, m->reference};
     const allm__hparams *hp = &m->hp;
     allm__hparams        own;
@@ -38903,8 +39964,13 @@ static uint64_t allm__state_model(const allm_model *m) {
     if (hp->rope_short) h = allm__state_sum(h, hp->rope_short, (size_t)(hp->n_rot / 2) * sizeof *hp->rope_short);
     if (hp->rope_long) h = allm__state_sum(h, hp->rope_long, (size_t)(hp->n_rot / 2) * sizeof *hp->rope_long);
     for (int64_t i = 0; i < hp->n_layer; i++) h = allm__state_sum(h, &m->layers[i], offsetof(allm__layer, rope));
-    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++)
-        h = allm__state_tensor(h, m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i]);
+    h = allm__state_tensors(h, m->src.st ? NULL : &m->gguf, m->src.st ? &m->st : NULL);
+    if (s->lora) {
+        const allm_adapter *a = s->lora->a;
+        const int is_gguf = a->kind == ALLM__LORA_GGUF;
+        h = allm__state_tensors(h, is_gguf ? &a->gguf : NULL, is_gguf ? NULL : &a->st);
+        h = allm__state_sum(h, &s->lora->scale, sizeof s->lora->scale);
+    }
     return h;
 }
 
@@ -38963,7 +40029,12 @@ static allm_status allm__session_fork(const allm_session *s, allm_session **out,
     const allm__kv_shape p = {s->n_ctx, s->n_batch, s->n_parts, s->type};
     *out = NULL;
     if (allm__state_begin(s, err)) return err->status;
-    if (!allm__session_make(s->m, &p, NULL, out, err)) {
+    if (!allm__session_make(s->m, &p, NULL, out, err) && s->lora &&
+        allm__lora_begin(s->lora->a, s->lora->scale, s->n_parts, &(*out)->lora, err)) {
+        allm__session_destroy(*out);
+        *out = NULL;
+    }
+    if (!err->status) {
         allm_session *to = *out;
         to->length = s->length, to->is_long = s->is_long, to->top = s->top;
         for (int64_t i = 0; i < s->m->hp.n_layer; i++) {
@@ -39033,7 +40104,7 @@ static allm__state_head allm__state_head_of(const allm_session *s) {
     memset(&head, 0, sizeof head);
     memcpy(head.magic, "ALLMSESS", sizeof head.magic);
     head.version = ALLM__STATE_VERSION, head.order = ALLM__STATE_ORDER;
-    head.model = allm__state_model(s->m), head.n_state = s->n_state, head.n_vocab = s->m->hp.n_vocab;
+    head.model = allm__state_model(s), head.n_state = s->n_state, head.n_vocab = s->m->hp.n_vocab;
     head.length = s->length, head.type = (int32_t)s->type, head.n_keys = ALLM__KEYS;
     head.n_ctx = s->rope_freq ? s->n_ctx : 0;
     head.is_long = s->is_long, head.has_logits = allm__state_logits(s) != NULL;
@@ -39106,7 +40177,7 @@ static allm_status allm__state_check_bytes(const uint8_t *buf, size_t n, allm__s
 /* Whether it is a state for this session. */
 static allm_status allm__state_check_head(const allm_session *s, const allm__state_head *head, allm_error *err) {
     static const char *const types[] = {"default", "f32", "f16", "bf16", "q8_0", "q4_0"};
-    if (head->model != allm__state_model(s->m))
+    if (head->model != allm__state_model(s))
         return allm__state_fail(err, ALLM_E_ARGUMENT, "of another model, or of the %s path of this one",
                                 s->m->reference ? "default" : "reference");
     if (head->type != (int32_t)s->type || head->n_keys != ALLM__KEYS)
@@ -39404,6 +40475,8 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int32_t             n_seqs;
     const allm_model   *m;
     const allm__kern   *kern;
+    const allm__globals *w;    /* the model's, or what the session's adapter makes of them; so are the layers */
+    const allm__layer  *layers;
     const allm__layer  *layer;
     const int32_t      *ids;   /* [n_tok] */
     int32_t             n_tok; /* tokens in the batch, then those still wanted */
@@ -39476,6 +40549,7 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
         else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
+        if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r, end, in, ld, n_tok, y, ldy, i_part, scratch);
     }
 }
 
@@ -39517,16 +40591,17 @@ static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_p
 static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
     allm__fwd           *f  = (allm__fwd *)arg;
     const allm__hparams *hp = &f->m->hp;
-    const allm__mat     *w  = &f->m->w.tok_embd;
+    const allm__mat     *w  = &f->w->tok_embd;
     int64_t              from, to, n = hp->n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->x + t * n;
         allm__mat_row(w, f->ids[t], 0, n, x);
+        if (w->lora) allm__lora_look_up(w->lora, f->kern, f->ids[t], x, n);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
         if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
-        if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
-        if (f->m->w.positions) f->kern->add(x, f->m->w.positions + allm__fwd_pos(f, t) * n, n);
+        if (f->w->types) f->kern->add(x, f->w->types + (f->types ? f->types[t] : 0) * n, n);
+        if (f->w->positions) f->kern->add(x, f->w->positions + allm__fwd_pos(f, t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
         allm__fwd_angles(f, 0, t, hp->n_rot / 2);
         if (f->m->any_window) allm__fwd_angles(f, 1, t, hp->n_rot_swa / 2);
@@ -39916,7 +40991,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
 static void allm__fwd_logits(const allm__fwd *f, int64_t r0, int64_t r1, float *y, int64_t ldy) {
     const allm__hparams *hp = &f->m->hp;
     for (int32_t t = 0; t < f->n_tok && r0 < r1; t++, y += ldy) {
-        if (f->m->w.output_b) f->kern->add(y, f->m->w.output_b + r0, r1 - r0);
+        if (f->w->output_b) f->kern->add(y, f->w->output_b + r0, r1 - r0);
         if (hp->logit_scale < 1 || hp->logit_scale > 1) f->kern->scale(y, (float)hp->logit_scale, r1 - r0);
         if (hp->logit_cap > 0) f->kern->softcap(y, (float)hp->logit_cap, r1 - r0);
     }
@@ -39928,7 +41003,7 @@ static void allm__fwd_head_seqs(const allm__fwd *f, int64_t r0, int64_t r1, int3
     const int64_t some = ALLM__MIN(f->s->n_attend / f->n_tok, 256) / ALLM__ROWS * ALLM__ROWS;
     for (int64_t r = r0, n; r < r1 && !allm__fwd_cancelled(f); r += n) {
         n = ALLM__MIN(some, r1 - r);
-        allm__fwd_product(f, &f->m->w.output, r, r + n, own - r, some, i_part);
+        allm__fwd_product(f, &f->w->output, r, r + n, own - r, some, i_part);
         allm__fwd_logits(f, r, r + n, own, some);
         for (int32_t t = 0; t < f->n_tok; t++)
             memcpy(f->seqs[t].s->logits + r, own + t * some, (size_t)n * sizeof *own);
@@ -39937,7 +41012,7 @@ static void allm__fwd_head_seqs(const allm__fwd *f, int64_t r0, int64_t r1, int3
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__fwd *f = (const allm__fwd *)arg;
-    const allm__mat *w = &f->m->w.output;
+    const allm__mat *w = &f->w->output;
     int64_t          r0, r1;
     allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (f->n_seqs > 1) {
@@ -40743,7 +41818,7 @@ static void allm__fwd_experts(allm__fwd *f) {
 static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
     const allm__fwd     *f  = (const allm__fwd *)arg;
     const allm__hparams *hp = &f->m->hp;
-    const allm__mat     *w  = &f->m->w.pl_embd;
+    const allm__mat     *w  = &f->w->pl_embd;
     const int64_t        k = hp->n_per_layer, n = hp->n_layer * k;
     float               *own = f->s->pl_row + i_part * n;
     int64_t              from, to;
@@ -40752,7 +41827,7 @@ static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts)
         float *y = f->s->per_layer + t * n;
         allm__mat_row(w, f->ids[t] < w->n_rows ? f->ids[t] : 0, 0, n, own);
         f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
-        for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
+        for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->w->pl_norm, (float)hp->norm_eps, y + i, k);
         f->kern->add_scaled(y, own, sqrtf((float)k), n);
         f->kern->scale(y, 0.70710678f, n);
     }
@@ -40761,14 +41836,14 @@ static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts)
 static void allm__fwd_per_layer_begin(allm__fwd *f) {
     const int64_t n = f->m->hp.n_layer * f->m->hp.n_per_layer;
     allm__fwd_plain_input(f, f->s->x, f->m->hp.n_embd);
-    allm__fwd_add_rows(f, &f->m->w.pl_model, NULL, f->s->per_layer, n);
+    allm__fwd_add_rows(f, &f->w->pl_model, NULL, f->s->per_layer, n);
     allm__fwd_products(f);
     allm__fwd_run_tokens(f, allm__fwd_per_layer_rows);
 }
 
 static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
     const allm__fwd *f = (const allm__fwd *)arg;
-    const int64_t    k = f->m->hp.n_per_layer, n = f->m->hp.n_layer * k, at = (f->layer - f->m->layers) * k;
+    const int64_t    k = f->m->hp.n_per_layer, n = f->m->hp.n_layer * k, at = (f->layer - f->layers) * k;
     int64_t          from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++)
@@ -40818,7 +41893,7 @@ static void allm__fwd_streams_begin(allm__fwd *f) {
     memcpy(f->s->streams, f->s->x, (size_t)(f->n_tok * n) * sizeof(float));
     allm__fwd_plain_input(f, f->s->x, n);
     for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
-        w[i] = allm__mat_rows(&f->m->w.altup_in, (i - 1) * n, n);
+        w[i] = allm__mat_rows(&f->w->altup_in, (i - 1) * n, n);
         allm__fwd_add_rows(f, &w[i], NULL, allm__fwd_stream(f, i, 0), n);
         allm__fwd_products(f);
     }
@@ -40846,7 +41921,7 @@ static void allm__fwd_streams_end(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->y, n);
     f->pending = 0, f->post = NULL;
     for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
-        const allm__mat w = allm__mat_rows(&f->m->w.altup_out, (i - 1) * n, n);
+        const allm__mat w = allm__mat_rows(&f->w->altup_out, (i - 1) * n, n);
         allm__fwd_plain_input(f, allm__fwd_stream(f, i, 0), n);
         allm__fwd_add_rows(f, &w, NULL, f->s->y, n);
         allm__fwd_products(f);
@@ -40964,7 +42039,7 @@ static void allm__fwd_layer_of_streams(allm__fwd *f, int32_t n_keep) {
         f->pending = 0, f->post = NULL;
         allm__fwd_run_tokens(f, allm__fwd_streams_add);
     }
-    if (l + 1 == f->m->layers + f->m->hp.n_layer) allm__fwd_streams_end(f, n_keep);
+    if (l + 1 == f->layers + f->m->hp.n_layer) allm__fwd_streams_end(f, n_keep);
 }
 
 /* ---- layers */
@@ -41012,7 +42087,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
 
 /* From what the last layer gives to f->out: logits, or the hidden states that they would be of. */
 static void allm__fwd_end(allm__fwd *f, int hidden) {
-    const allm__globals *w = &f->m->w;
+    const allm__globals *w = f->w;
     if (f->sum_norm) allm__fwd_x_input(f, 1, 0, f->sum_norm, f->sum_norm_b);
     else allm__fwd_x_input(f, 1, 0, w->output_norm, w->output_norm_b);
     if (hidden) memcpy(f->out, f->s->h, (size_t)(f->n_tok * f->m->hp.n_embd) * sizeof *f->out);
@@ -41027,14 +42102,15 @@ static int allm__fwd_pass(allm__fwd *f, int32_t n_keep, int hidden) {
     const int32_t     n = f->n_tok;
     f->m = m, f->kern = m->compute.kern, f->floats = !m->int8, f->n_planes = 1;
     f->y_scale = (float)m->hp.residual_scale, f->n_keys = m->hp.causal ? 0 : n;
-    f->sum_norm = m->w.embd_norm, f->sum_norm_b = m->w.embd_norm_b;
+    f->w = f->s->lora ? &f->s->lora->w : &m->w, f->layers = f->s->lora ? f->s->lora->layers : m->layers;
+    f->sum_norm = f->w->embd_norm, f->sum_norm_b = f->w->embd_norm_b;
     f->team = allm__team_begin(m->compute.pool);
     ABSTRACTLLM_ASSERT(f->team.n_parts <= f->s->n_parts);
     allm__fwd_run_tokens(f, allm__fwd_embed);
     if (m->hp.n_per_layer) allm__fwd_per_layer_begin(f);
     if (m->hp.n_stream) allm__fwd_streams_begin(f);
     for (int64_t i = 0; i < n_layer && !allm__fwd_cancelled(f); i++) {
-        f->layer = &m->layers[i];
+        f->layer = &f->layers[i];
         for (allm__fwd_seq *q = f->seqs; q < f->seqs + f->n_seqs; q++) {
             q->kv   = &q->s->kv[i];
             q->from = q->state ? q->state + q->kv->state : NULL, q->to = q->s->state[!q->s->i_state] + q->kv->state;
@@ -41179,6 +42255,8 @@ static allm_status allm__many_take(allm_session *const *s, size_t n, size_t *n_t
     for (size_t i = *n_taken = 0, k = 0; i < n; i++, ++*n_taken) {
         if (s[i]->m != s[0]->m)
             return allm__many_fail(err, ALLM_E_ARGUMENT, i, "of another model than the first");
+        if (!allm__lora_same(s[i]->lora, s[0]->lora ? s[0]->lora->a : NULL, s[0]->lora ? s[0]->lora->scale : 0))
+            return allm__many_fail(err, ALLM_E_UNSUPPORTED, i, "with another adapter than the first");
         if (!ALLM__SWAP(&s[i]->busy, 1)) continue;
         while (k < i && s[k] != s[i]) k++;
         if (k == i) return allm__many_fail(err, ALLM_E_BUSY, i, "in use by another thread");
@@ -43510,6 +44588,8 @@ static allm_status allm__remote_open(const allm__host *h, const char *name, cons
     allm__http_url          url;
     while (strcmp(api->name, name)) api++;
     if (c->source) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a remote model has no config.source");
+    if (c->adapter && *c->adapter)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "config.adapter: a remote model takes no adapter");
     if (c->base_url && allm__http_parse_url(c->base_url, &url, err)) return err->status;
     if (c->api_key && !allm__http_clean(allm__str_of(c->api_key), 0))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.api_key has a blank or a control character");
@@ -44483,9 +45563,12 @@ static allm_status allm__remote_models(void *self, allm_cached_model *out, size_
 
 typedef struct allm__cached {
     allm_model *model;
-    char       *key; /* path, size, time of change and mode: one file in one form */
+    char       *key; /* file, size, time of change and mode: one file in one form, whatever its path; then the name that
+                      * it was opened by, and its path, terminated each */
     size_t      n_key;
     uint64_t    last_used;
+    int64_t     unix_time; /* of that */
+    int32_t     n_users;   /* objects of providers */
 } allm__cached;
 
 enum { ALLM__CACHE_MAX = 16, ALLM__PROVIDERS_MAX = 32 };
@@ -44614,21 +45697,41 @@ static void allm__llm_destroy(allm_llm *llm) {
 
 /* ---- the cache of open models */
 
-/* The identity of a model file; 0 when it has none (memory, a reader, no file system). */
-static int allm__cache_key(const allm_source *src, const allm_model_config *config, allm__buf *key) {
 #if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
+/* Adds a file's identity; 0: there is none of this name. */
+static int allm__cache_file(allm__buf *key, const char *path) {
     struct stat st;
-    if (!src->path || stat(src->path, &st) != 0) return 0;
-    allm__buf_puts(key, src->path);
-    int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime,
-                       config->reference != 0, config->low_memory != 0};
-    for (size_t i = 0; i < ALLM__COUNT(parts); i++) allm__buf_putc(key, '|'), allm__buf_int(key, parts[i]);
-    return allm__buf_text(key) != NULL;
-#else
-    (void)src, (void)config, (void)key;
-    return 0;
+    int64_t     part_of_second = 0;
+    if (stat(path, &st) != 0) return 0;
+#if defined(__linux__) && defined(_POSIX_C_SOURCE) && _POSIX_C_SOURCE >= 200809L
+    part_of_second = (int64_t)st.st_mtim.tv_nsec;
 #endif
+    const int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime,
+                             part_of_second};
+    for (size_t i = 0; i < ALLM__COUNT(parts); i++) allm__buf_putc(key, '|'), allm__buf_int(key, parts[i]);
+    return 1;
 }
+
+/* The identity of a model: of its file, or of those of a folder that tell what it is; 0 when it has none (memory, a
+ * reader, no file system). */
+static int allm__cache_key(const allm_source *src, const allm_model_config *config, allm__buf *key) {
+    static const char *const names[] = {"config.json", "model.safetensors", "model.safetensors.index.json",
+                                        "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"};
+    char path[1024];
+    if (!src->path || !allm__cache_file(key, src->path)) return 0;
+    for (size_t i = 0; i < ALLM__COUNT(names) && allm__file_kind(src->path) == ALLM__FILE_FOLDER; i++) {
+        const int n = snprintf(path, sizeof path, "%s/%s", src->path, names[i]);
+        if (n < 0 || (size_t)n >= sizeof path) return 0;
+        allm__buf_putc(key, '/'), allm__cache_file(key, path);
+    }
+    allm__buf_puts(key, config->reference ? "|r" : "|-"), allm__buf_puts(key, config->low_memory ? "l" : "-");
+    return allm__buf_text(key) != NULL;
+}
+#else
+static int allm__cache_key(const allm_source *src, const allm_model_config *config, allm__buf *key) {
+    return (void)src, (void)config, (void)key, 0;
+}
+#endif
 
 static uint64_t allm__cache_total(const allm_runtime *rt) {
     uint64_t n = 0;
@@ -44658,7 +45761,8 @@ static void allm__cache_trim(allm_runtime *rt) {
 static allm_model *allm__cache_take(allm_runtime *rt, const char *key) {
     for (int32_t i = 0; i < rt->n_cached; i++)
         if (!strcmp(rt->cached[i].key, key)) {
-            rt->cached[i].last_used = ++rt->clock;
+            rt->cached[i].last_used = ++rt->clock, rt->cached[i].unix_time = (int64_t)time(NULL);
+            rt->cached[i].n_users++;
             allm__model_retain(rt->cached[i].model);
             return rt->cached[i].model;
         }
@@ -44666,29 +45770,31 @@ static allm_model *allm__cache_take(allm_runtime *rt, const char *key) {
 }
 
 /* Keeps a model that was just opened; or takes the one that another thread has brought in the meantime. */
-static allm_model *allm__cache_put(allm_runtime *rt, const allm__buf *key, allm_model *m) {
-    char *copy = (char *)allm__alloc(&rt->host, key->len + 1, 1);
+static allm_model *allm__cache_put(allm_runtime *rt, const allm__buf *key, const char *name, const char *path,
+                                   allm_model *m) {
+    const size_t n = key->len + 1, n_name = strlen(name) + 1, n_path = strlen(path) + 1, n_all = n + n_name + n_path;
+    char        *copy = (char *)allm__alloc(&rt->host, n_all, 1);
     if (!copy) return m; /* then it is not kept */
-    memcpy(copy, key->ptr, key->len + 1);
+    memcpy(copy, key->ptr, n), memcpy(copy + n, name, n_name), memcpy(copy + n + n_name, path, n_path);
     allm__lock(&rt->mutex);
     allm_model *other = allm__cache_take(rt, copy);
     if (!other) {
-        allm__cached c = {m, copy, key->len + 1, ++rt->clock};
+        allm__cached c = {m, copy, n_all, ++rt->clock, (int64_t)time(NULL), 1};
         rt->cached[rt->n_cached++] = c;
         allm__model_retain(m);
         allm__cache_trim(rt);
     }
     allm__unlock(&rt->mutex);
     if (!other) return m;
-    allm__free(&rt->host, copy, key->len + 1);
+    allm__free(&rt->host, copy, n_all);
     allm__model_release(m);
     return other;
 }
 
-/* Opens a model through the cache; *out has a reference for the caller. One with a memory limit of its own is not
- * shared. The mutex is not held while loading. */
-static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
-                                    allm_model **out, allm_error *err) {
+/* Opens a model through the cache; *out has a reference for the caller, to be given back by allm__cache_close. One with
+ * a memory limit of its own is not shared. name: as the caller knows it. The mutex is not held while loading. */
+static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const char *name,
+                                    const allm_model_config *config, allm_model **out, allm_error *err) {
     allm__buf   key    = {&rt->host, NULL, 0, 0, 0, 0};
     int         cached = rt->cache_models > 0 && !config->memory_limit && allm__cache_key(src, config, &key);
     allm_status status = ALLM_OK;
@@ -44696,10 +45802,56 @@ static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, co
     *out = cached ? allm__cache_take(rt, key.ptr) : NULL;
     allm__unlock(&rt->mutex);
     if (*out) allm__model_report(config, 1);
-    else status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
-    if (!status && cached) *out = allm__cache_put(rt, &key, *out);
+    else {
+        status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+        if (!status && cached) *out = allm__cache_put(rt, &key, name, src->path, *out);
+    }
     allm__buf_free(&key);
     return status;
+}
+
+static void allm__cache_close(allm_runtime *rt, allm_model *m) { /* NULL is fine */
+    if (!m) return;
+    allm__lock(&rt->mutex);
+    for (int32_t i = 0; i < rt->n_cached; i++)
+        if (rt->cached[i].model == m) rt->cached[i].n_users--;
+    allm__unlock(&rt->mutex);
+    allm__model_release(m);
+}
+
+static const char *allm__cached_name(const allm__cached *c) { return c->key + strlen(c->key) + 1; }
+static const char *allm__cached_path(const allm__cached *c) {
+    return allm__cached_name(c) + strlen(allm__cached_name(c)) + 1;
+}
+
+static size_t allm__cache_list(allm_runtime *rt, allm_cached_model *out, size_t cap) {
+    allm__lock(&rt->mutex);
+    const size_t n = (size_t)rt->n_cached;
+    for (size_t i = 0; i < n && i < cap; i++) {
+        const allm__cached *c = NULL;
+        for (size_t k = 0; k < n; k++) { /* the i-th in order of their last use: there are few */
+            size_t later = 0;
+            for (size_t j = 0; j < n; j++) later += rt->cached[j].last_used > rt->cached[k].last_used;
+            if (later == i) c = &rt->cached[k];
+        }
+        memset(&out[i], 0, sizeof out[i]);
+        allm__model_copy(out[i].name, sizeof out[i].name, allm__str_of(allm__cached_name(c)));
+        allm__model_copy(out[i].path, sizeof out[i].path, allm__str_of(allm__cached_path(c)));
+        out[i].n_bytes = c->model->n_tensor_bytes, out[i].last_used_unix = c->unix_time;
+        out[i].in_memory = 1, out[i].n_users = c->n_users;
+    }
+    allm__unlock(&rt->mutex);
+    return n;
+}
+
+static void allm__cache_clear(allm_runtime *rt, const char *name) {
+    allm__lock(&rt->mutex);
+    for (int32_t i = rt->n_cached - 1; i >= 0; i--) { /* the last one takes the place of one that goes */
+        const allm__cached *c = &rt->cached[i];
+        if (name ? !strcmp(name, allm__cached_name(c)) || !strcmp(name, allm__cached_path(c)) : c->n_users == 0)
+            allm__cache_drop(rt, i);
+    }
+    allm__unlock(&rt->mutex);
 }
 
 /* ---- between a provider's chunks and the caller's callback */
@@ -44826,8 +45978,44 @@ static void allm__local_close(void *self) {
     allm__host *h = &l->rt->host;
     allm__sess_close(&l->sess);
     allm__gram_trie_free(l->trie);
-    allm__model_release(l->model);
+    allm__cache_close(l->rt, l->model);
     allm__free(h, l, sizeof *l);
+}
+
+enum { ALLM__LOCAL_PATH = 1024 };
+#ifdef ALLM__HUB
+ALLM__STATIC(a_path_of_the_hub_fits, (int)ALLM__HUB_PATH <= (int)ALLM__LOCAL_PATH);
+#endif
+
+/* A name that is no file may be one of the Hugging Face cache: *name becomes its path there. NULL is fine. */
+static allm_status allm__local_find(allm_runtime *rt, char path[ALLM__LOCAL_PATH], const char **name,
+                                    allm_error *err) {
+#ifdef ALLM__HUB
+    char           root[ALLM__HUB_PATH];
+    allm__hub_name parts;
+    if (!*name || allm__local_exists(*name) || !allm__hub_parse(*name, &parts) || !strchr(parts.repo, '/') ||
+        allm__str_ends(allm__str_of(parts.repo), ALLM__S(".gguf")))
+        return ALLM_OK;
+    allm__hub_root(rt->hub_dir, root);
+    if (allm__hub_resolve(&rt->host, root, *name, path, err)) return err->status;
+    *name = path;
+#else
+    (void)rt, (void)path, (void)name, (void)err;
+#endif
+    return ALLM_OK;
+}
+
+/* The config's adapter for the session. */
+static allm_status allm__local_adapt(allm__local *l, const allm_config *config, char path[ALLM__LOCAL_PATH],
+                                     allm_error *err) {
+    const char   *name = config->adapter;
+    const float   scale = config->adapter_scale;
+    allm_adapter *a;
+    if (!name || !*name) return ALLM_OK;
+    if (allm__local_find(l->rt, path, &name, err) || allm__lora_open(l->model, name, &a, err)) return err->status;
+    allm_status status = allm__session_adapt(l->sess.session, a, scale < 0 || scale > 0 || isnan(scale) ? scale : 1,
+                                             err);
+    return allm__lora_release(a), status;
 }
 
 static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
@@ -44840,25 +46028,18 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     (void)ctx;
     if (config->source) src = *config->source;
     else src.path = config->model;
-#ifdef ALLM__HUB
-    char path[ALLM__HUB_PATH], root[ALLM__HUB_PATH];
-    allm__hub_name name;
-    if (src.path && !allm__local_exists(src.path) && allm__hub_parse(src.path, &name) && strchr(name.repo, '/') &&
-        !allm__str_ends(allm__str_of(name.repo), ALLM__S(".gguf"))) {
-        allm__hub_root(rt->hub_dir, root);
-        if (allm__hub_resolve(&rt->host, root, config->model, path, err)) return err->status;
-        src.path = path;
-    }
-#endif
+    char path[2][ALLM__LOCAL_PATH];
+    if (allm__local_find(rt, path[0], &src.path, err)) return err->status;
     if (!config->source && (!config->model || !*config->model))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
     if (!l) return allm__fail_memory(err, sizeof *l);
     l->rt = rt;
-    allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
+    allm_status status = allm__cache_open(rt, &src, config->model ? config->model : "", &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
     if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
+    if (!status) status = allm__local_adapt(l, config, path[1], err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
         size_t n   = allm__tok_piece(l->model->tok, id).len;
@@ -45110,7 +46291,9 @@ static void allm__local_cancel(void *self) { allm__session_cancel(((allm__local 
 /* ---- provider "echo": gives the prompt back, word by word; for tests of programs, without a model */
 
 static allm_status allm__echo_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
-    (void)ctx, (void)err;
+    (void)ctx;
+    if (config->adapter && *config->adapter)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "config.adapter: echo takes no adapter");
     *self = config->runtime;
     return ALLM_OK;
 }
@@ -45161,8 +46344,15 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
 /* ---- providers of room remote */
 
 #ifndef ABSTRACTLLM_NO_REMOTE
+static int allm__prov_is_url(const char *model) {
+    return model && (!strncmp(model, "http://", 7) || !strncmp(model, "https://", 8));
+}
+
+/* An address may stand for the model: then it is the server's own. */
 static allm_status allm__prov_open_openai(void *ctx, const allm_config *config, void **self, allm_error *err) {
-    return (void)ctx, allm__remote_open(&config->runtime->host, "openai", config, self, err);
+    allm_config own = *config;
+    if (!own.base_url && allm__prov_is_url(own.model)) own.base_url = own.model, own.model = NULL;
+    return (void)ctx, allm__remote_open(&config->runtime->host, "openai", &own, self, err);
 }
 
 static allm_status allm__prov_open_ollama(void *ctx, const allm_config *config, void **self, allm_error *err) {
@@ -45175,19 +46365,18 @@ static allm_status allm__prov_open_anthropic(void *ctx, const allm_config *confi
 
 /* Most servers speak it: who names an address and no provider means this one. */
 static int allm__prov_probe_openai(void *ctx, const allm_config *config) {
-    return (void)ctx, config->base_url && !config->source ? 50 : 0;
+    return (void)ctx, config->source ? 0 : config->base_url ? 50 : allm__prov_is_url(config->model) ? 90 : 0;
 }
 #endif
 
 /* ---- the registry */
 
 static const allm_provider allm__prov_rows[] = {
-    {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL,
-     allm__local_count, allm__local_save, allm__local_load, allm__local_shift},
-    {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL, allm__local_count, allm__local_save,
-     allm__local_load, allm__local_shift},
+#define ALLM__LOCAL(name, probe) \
+    {name, probe, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling, \
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL, allm__local_count, allm__local_save, \
+     allm__local_load, allm__local_shift}
+    ALLM__LOCAL("local", allm__local_probe), ALLM__LOCAL("gguf", NULL),
     {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL,
      NULL, NULL, NULL, NULL},
 #ifndef ABSTRACTLLM_NO_REMOTE
@@ -45198,6 +46387,8 @@ static const allm_provider allm__prov_rows[] = {
     ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
 #undef ALLM__REMOTE
 #endif
+    ALLM__LOCAL("mlx", NULL), ALLM__LOCAL("hf", NULL),
+#undef ALLM__LOCAL
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -46666,6 +47857,18 @@ ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *pa
     return allm__api_end(err, status);
 }
 
+ABSTRACTLLM_API size_t allm_cache_list(allm_runtime *rt, allm_cached_model *out, size_t cap) {
+    allm_error own;
+    allm__api_begin(NULL, &own);
+    return allm__runtime_get(rt, &rt, &own) ? 0 : allm__cache_list(rt, out, out ? cap : 0);
+}
+
+ABSTRACTLLM_API void allm_cache_clear(allm_runtime *rt, const char *name) {
+    allm_error own;
+    allm__api_begin(NULL, &own);
+    if (!allm__runtime_get(rt, &rt, &own)) allm__cache_clear(rt, name);
+}
+
 /* ---- the hub */
 
 #ifndef ALLM__HUB
@@ -46997,6 +48200,27 @@ ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, 
 
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
     if (s) allm__session_cancel(s);
+}
+
+/* ---- adapters */
+
+ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *path, allm_adapter **out,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(m);
+    ALLM__NEED(path);
+    ALLM__NEED(out);
+    return allm__api_end(err, allm__lora_open((allm_model *)(uintptr_t)m, path, out, err));
+}
+
+ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a) { allm__lora_release(a); }
+
+ABSTRACTLLM_API allm_status allm_session_use_adapter(allm_session *s, const allm_adapter *a, float scale,
+                                                     allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    return allm__session_adapt(s, a, scale, err);
 }
 
 /* ---- samplers */

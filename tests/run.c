@@ -76,6 +76,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_state.c"
 #include "test_recur.c"
 #include "test_eval.c"
+#include "test_lora.c"
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
@@ -137,6 +138,7 @@ static const test_group test_groups[] = {
     GROUP(fval),
     GROUP(arch),
     GROUP(model),
+    GROUP(lora),
     GROUP(conv),
     GROUP(kv),
     GROUP(state),

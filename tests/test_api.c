@@ -272,6 +272,26 @@ static allm_status api_session_load(api_all *a, int null) {
 static allm_status api_session_cancel(api_all *a, int null) {
     return (void)a, (void)null, allm_session_cancel(NULL), ALLM_OK;
 }
+static allm_status api_adapter_open(api_all *a, int null) { /* there is none at hand: it is not found, which is right */
+    allm_adapter *p = (allm_adapter *)(void *)&api_marker;
+    allm_status   status = allm_adapter_open(API_ARG(0, a->m), API_ARG(1, "no/where"), API_ARG(2, &p), API_ERR(3));
+    if (null != 2) assert_null(p);
+    return status == ALLM_E_NOT_FOUND ? ALLM_OK : status;
+}
+static allm_status api_adapter_close(api_all *a, int null) {
+    return (void)a, (void)null, allm_adapter_close(NULL), ALLM_OK;
+}
+static allm_status api_session_use_adapter(api_all *a, int null) {
+    return allm_session_use_adapter(API_ARG(0, a->s), NULL, 1, API_ERR(2));
+}
+static allm_status api_cache_list(api_all *a, int null) {
+    allm_cached_model m[2];
+    allm_cache_list(API_ARG(0, a->h.rt), API_ARG(1, m), 2);
+    return ALLM_OK;
+}
+static allm_status api_cache_clear(api_all *a, int null) {
+    return allm_cache_clear(API_ARG(0, a->h.rt), API_ARG(1, "no model")), ALLM_OK;
+}
 static allm_status api_sampler_create(api_all *a, int null) {
     allm_sampler *p      = (allm_sampler *)(void *)&api_marker;
     allm_status   status =
@@ -496,6 +516,8 @@ static const struct {
     API_ROW(chat_switch, "aao"),
     API_ROW(chat_save, "aao"),
     API_ROW(chat_load, "aaoao"),
+    API_ROW(cache_list, "oo"),
+    API_ROW(cache_clear, "oo"),
     API_ROW(hub_list, "oaao"),
     API_ROW(hub_resolve, "oaao"),
     API_ROW(hub_remove, "oao"),
@@ -526,6 +548,9 @@ static const struct {
     API_ROW(session_save, "aaao"),
     API_ROW(session_load, "aao"),
     API_ROW(session_cancel, "o"),
+    API_ROW(adapter_open, "aaao"),
+    API_ROW(adapter_close, "o"),
+    API_ROW(session_use_adapter, "aoo"),
     API_ROW(sampler_create, "aooao"),
     API_ROW(sampler_destroy, "o"),
     API_ROW(sampler_next, "aaaoo"),

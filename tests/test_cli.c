@@ -227,15 +227,43 @@ static void cli_help(void **state) {
     cli_free(&all);
 }
 
-/* What is read but not built yet is refused, not ignored. */
-static void cli_not_yet(void **state) {
+/* Golden adapters: the same numbers as the reference's; a scale of 0 is none. */
+static void cli_adapter(void **state) {
+    lora_case c;
     (void)state;
-    static const char *const flags[] = {"--adapter"};
-    for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
-        char part[64];
-        snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
-        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
+    for (int i = 1; lora_read_case(i, &c); i++) {
+        char   ids[400] = "", lora[600];
+        size_t n = 0;
+        for (size_t k = 0; k < c.c.n_ids; k++)
+            n += (size_t)snprintf(ids + n, sizeof ids - n, "%s%d", k ? "," : "", (int)c.c.ids[k]);
+        snprintf(lora, sizeof lora, "%s:%s", c.adapter, i % 2 ? "1" : "1.0");
+        cli_result plain = cli("logits", "-m", c.base, "--ids", ids, "--reference", NULL);
+        cli_result with = cli("logits", "-m", c.base, "--ids", ids, "--reference", "--adapter", c.adapter, NULL);
+        cli_result same = cli("logits", "-m", c.base, "--ids", ids, "--reference", "--lora", lora, NULL);
+        snprintf(lora, sizeof lora, "%s:0", c.adapter);
+        cli_result none = cli("logits", "-m", c.base, "--ids", ids, "--reference", "--lora", lora, NULL);
+        cli_check_ok(&plain), cli_check_ok(&with), cli_check_ok(&same), cli_check_ok(&none);
+        assert_int_equal(with.n_out, c.c.n_ids * c.c.n_vocab * sizeof(float));
+        assert_true(fwd_nmse((float *)(void *)with.out, c.want, c.c.n_ids * c.c.n_vocab) < 1e-9);
+        assert_memory_equal(with.out, same.out, with.n_out);
+        assert_memory_equal(plain.out, none.out, plain.n_out);
+        cli_free(&plain), cli_free(&with), cli_free(&same), cli_free(&none);
+        if (i == 1) {
+            cli_result small = cli("plan", c.base, "--json", NULL);
+            cli_result large = cli("plan", c.base, "--json", "--adapter", c.adapter, NULL);
+            assert_true(cli_number(large.out, "other") > cli_number(small.out, "other"));
+            cli_free(&small), cli_free(&large);
+        }
+        lora_case_free(&c);
     }
+}
+
+/* Names that are no files. */
+static void cli_no_files(void **state) {
+    (void)state;
+    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--adapter", "no/file", NULL), 1, "no/file: ");
+    cli_check_error(cli("logits", "-m", CLI_MODEL, "--ids", "1", "--lora", "no/file:0.5", NULL), 1, "no/file: ");
+    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--lora", "", NULL), 2, "a path, a colon and a number");
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "org/name: ");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests/config.json: cannot open");
 }
@@ -1035,7 +1063,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_converts),
     cmocka_unit_test(cli_convert_errors),
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),
-    cmocka_unit_test(cli_not_yet),      cmocka_unit_test(cli_bad_files),
+    cmocka_unit_test(cli_adapter), cmocka_unit_test(cli_no_files),      cmocka_unit_test(cli_bad_files),
     cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_bad_requests),
     cmocka_unit_test(cli_run_text),     cmocka_unit_test(cli_run_seed),
     cmocka_unit_test(cli_run_samplers),

@@ -168,7 +168,7 @@ static void test_fwd_golden(void **state) {
 /* ---- golden/mlx, golden/hfquant: folders as transformers and mlx-lm write them; golden/models: see room eval */
 
 typedef struct fwd_folder {
-    char    name[64], dir[80], logits[80], kind[16];
+    char    name[64], dir[80], logits[80], kind[16], base[80]; /* base: of an adapter */
     int32_t ids[256], greedy[32];
     size_t  n_ids, n_greedy, n_vocab;
 } fwd_folder;
@@ -184,6 +184,7 @@ static void fwd_read_folder(allm__json *j, fwd_folder *c) {
     const struct { const char *key; char *to; size_t cap; } texts[] = {
         {"name", c->name, sizeof c->name}, {"dir", c->dir, sizeof c->dir},
         {"logits", c->logits, sizeof c->logits}, {"kind", c->kind, sizeof c->kind},
+        {"base", c->base, sizeof c->base}, {"adapter_kind", c->kind, sizeof c->kind},
     };
     allm_str key, s;
     int64_t  n;

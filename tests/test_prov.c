@@ -93,7 +93,7 @@ enum { PROV_OURS = (int)ALLM__COUNT(allm__prov_rows) };
 
 static void test_prov_list(void **state) {
     script_host h;
-    const char *names[8] = {NULL};
+    const char *names[PROV_OURS + 8] = {NULL};
     (void)state;
     script_begin(&h, 1);
     assert_int_equal(allm_provider_list(h.rt, NULL, 0), PROV_OURS);
@@ -346,6 +346,11 @@ static void test_prov_choice(void **state) {
         {"missing.gguf", 0, NULL, ALLM_E_NOT_FOUND, "missing.gguf: cannot open: No such file"},
         {"no/such/model", 0, NULL, ALLM_E_NOT_FOUND, "no/such/model: cannot open: No such file"},
         {"org/model", 30, "mine", ALLM_OK, ""},
+#ifndef ABSTRACTLLM_NO_REMOTE
+        {"http://127.0.0.1:9/v1", 0, "openai", ALLM_OK, ""}, /* asked for nothing yet */
+        {"https://127.0.0.1:9/v1", 89, "openai", ALLM_OK, ""},
+        {"http://127.0.0.1:9/v1", 91, "mine", ALLM_OK, ""},
+#endif
         {"", 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
         {NULL, 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
         {NULL, 1, "mine", ALLM_OK, ""},
@@ -384,6 +389,8 @@ static void test_prov_by_name(void **state) {
     static const struct { const char *provider, *model; allm_status status; const char *words; } rows[] = {
         {"local", SCRIPT_TINY, ALLM_OK, ""},
         {"gguf", SCRIPT_TINY, ALLM_OK, ""},
+        {"mlx", SCRIPT_TINY, ALLM_OK, ""},
+        {"hf", SCRIPT_TINY, ALLM_OK, ""},
         {"echo", NULL, ALLM_OK, ""},
         {"echo", "whatever", ALLM_OK, ""},
         {"local", NULL, ALLM_E_ARGUMENT, "config.model is empty"},
@@ -678,6 +685,174 @@ static void test_prov_cache_threads(void **state) {
     }
     assert_int_equal(h.rt->n_cached, 2); /* one of each, whoever came first */
     script_end(&h);
+}
+
+/* A file is one file whatever its name; a folder is another when a file in it is. */
+static void test_prov_cache_names(void **state) {
+    script_host h;
+    allm_config c = {0};
+    int         cached;
+    size_t      n;
+    char       *bytes = test_read(SCRIPT_TINY, &n), link[300];
+    test_temp   a = prov_copy_of_tiny();
+    (void)state;
+    script_begin(&h, 1);
+    snprintf(link, sizeof link, "%s-link", a.path);
+    assert_int_equal(symlink(a.path, link), 0);
+    c.model = a.path;
+    allm_destroy(prov_cached_open(&h, c, &cached));
+    c.model = link;
+    allm_destroy(prov_cached_open(&h, c, &cached));
+    assert_int_equal(cached, 1);
+    for (int i = 0; i < 2; i++) { /* the same size, in place: the time tells, even within a second */
+        FILE *f = fopen(a.path, "r+b");
+        usleep(20000);
+        assert_true(f && fwrite(bytes, 1, 4, f) == 4 && fclose(f) == 0);
+        allm_destroy(prov_cached_open(&h, c, &cached));
+#if defined(__linux__)
+        assert_int_equal(cached, 0);
+#endif
+    }
+    unlink(link);
+    test_temp_remove(&a);
+    script_end(&h);
+    free(bytes);
+}
+
+/* What is open, by its last use; letting go of one, of all that nobody uses; a second open takes no time. */
+static void test_prov_cache_list(void **state) {
+    script_host       h;
+    allm_config       c = {0};
+    allm_cached_model m[4];
+    allm_llm         *llm[3];
+    int               cached;
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 0);
+    allm_cache_clear(h.rt, NULL), allm_cache_clear(h.rt, "none");
+    c.model = SCRIPT_TINY, llm[0] = prov_cached_open(&h, c, &cached), llm[1] = prov_cached_open(&h, c, &cached);
+    c.model = SCRIPT_STORY, llm[2] = prov_cached_open(&h, c, &cached);
+    assert_int_equal(allm_cache_list(h.rt, NULL, 0), 2);
+    m[1].in_memory = 77;
+    assert_int_equal(allm_cache_list(h.rt, m, 1), 2);
+    assert_int_equal(m[1].in_memory, 77);
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 2);
+    assert_string_equal(m[0].name, SCRIPT_STORY);
+    assert_string_equal(m[1].name, SCRIPT_TINY);
+    assert_string_equal(m[1].path, SCRIPT_TINY);
+    assert_int_equal(m[0].in_memory, 1);
+    assert_int_equal(m[1].n_bytes, prov_model(llm[0])->n_tensor_bytes);
+    assert_int_equal(m[0].n_users, 1);
+    assert_int_equal(m[1].n_users, 2);
+    assert_true(llabs((long long)(m[0].last_used_unix - (int64_t)time(NULL))) < 600);
+    allm_destroy(llm[2]);
+    allm_cache_clear(h.rt, NULL); /* the other one is in use */
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 1);
+    assert_true(!strcmp(m[0].name, SCRIPT_TINY) && m[0].n_users == 2);
+    allm_cache_clear(h.rt, "no such name");
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 1);
+    allm_cache_clear(h.rt, SCRIPT_TINY); /* lives on where it is used */
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 0);
+    assert_true(script_answer_of(llm[0], prov_prompt("Once")).text[0] != 0);
+    allm_destroy(llm[0]), allm_destroy(llm[1]);
+    c.model = SCRIPT_TINY, llm[0] = prov_cached_open(&h, c, &cached);
+    assert_int_equal(cached, 0);
+    allm_model *again;
+    allm_source src = {0};
+    allm_model_config mc = {0};
+    src.path = SCRIPT_TINY;
+    double least = 1;
+    for (int i = 0; i < 20; i++) { /* but for the session, which is another's every time */
+        const double from = allm__plat_seconds();
+        assert_int_equal(allm__cache_open(h.rt, &src, SCRIPT_TINY, &mc, &again, &h.err), ALLM_OK);
+        least = ALLM__MIN(least, allm__plat_seconds() - from);
+        assert_true(again == prov_model(llm[0]));
+        allm__cache_close(h.rt, again);
+    }
+    printf("             a model that is open is found in %.1f us\n", 1e6 * least);
+    test_time("second open", least, 0.001);
+    allm_destroy(llm[0]);
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 1);
+    assert_int_equal(m[0].n_users, 0);
+    allm_cache_clear(h.rt, NULL);
+    assert_int_equal(allm_cache_list(h.rt, m, 4), 0);
+    script_end(&h);
+}
+
+/* ---- adapters */
+
+/* An adapter for tiny.gguf, by the names of folders. */
+static char *prov_adapter(void) {
+    char     *folder = lora_folder();
+    lora_file f = {{NULL, 0, 0}, {NULL, 0, 0}};
+    allm_model *m = NULL;
+    allm_source src = {0};
+    src.path = SCRIPT_TINY;
+    assert_int_equal(allm_model_open(NULL, &src, NULL, &m, NULL), ALLM_OK);
+    for (int i = 0; i < 2; i++) {
+        const int64_t n_in = m->hp.n_embd, n_out = i ? m->layers->n_ff : m->layers->n_head * m->layers->head_dim;
+        float *w = (float *)calloc((size_t)(n_in * n_out), sizeof *w);
+        lora_adapt(&f, i ? "model.layers.0.mlp.up_proj" : "model.layers.0.self_attn.q_proj", w, n_out, n_in, 0);
+        free(w);
+    }
+    lora_save(&f, folder, "adapter_model.safetensors");
+    lora_save_text(folder, "adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 12}");
+    allm_model_close(m);
+    allm_shutdown();
+    return folder;
+}
+
+/* One model, with and without; each as if it were alone. */
+static void test_prov_adapter(void **state) {
+    script_host h;
+    allm_config c = {0};
+    char       *folder = prov_adapter();
+    int         cached;
+    (void)state;
+    script_begin(&h, 2);
+    c.model = SCRIPT_TINY;
+    allm_request req = prov_prompt(SCRIPT_PROMPT);
+    req.raw = 1, req.sampling = &script_greedy, req.max_tokens = 30;
+    allm_llm *plain = prov_cached_open(&h, c, &cached);
+    const script_answer was = script_answer_of(plain, req);
+    c.adapter = folder;
+    allm_llm *with = prov_cached_open(&h, c, &cached);
+    assert_true(cached && prov_model(plain) == prov_model(with));
+    const script_answer is = script_answer_of(with, req);
+    assert_true(strcmp(is.text, was.text) != 0);
+    assert_string_equal(script_answer_of(plain, req).text, was.text);
+    assert_string_equal(script_answer_of(with, req).text, is.text);
+    c.adapter_scale = 1;
+    allm_llm *same = prov_cached_open(&h, c, &cached);
+    assert_string_equal(script_answer_of(same, req).text, is.text);
+    c.adapter_scale = 1e-30f;
+    allm_llm *little = prov_cached_open(&h, c, &cached);
+    assert_string_equal(script_answer_of(little, req).text, was.text);
+    allm_destroy(plain), allm_destroy(with), allm_destroy(same), allm_destroy(little);
+    static const struct {
+        const char *provider, *adapter;
+        float       scale;
+        allm_status status;
+        const char *words;
+    } rows[] = {
+        {"local", "no/where", 0, ALLM_E_NOT_FOUND, "no/where"},
+        {"local", "tests", 0, ALLM_E_NOT_FOUND, "no adapter_model.safetensors"},
+        {"local", "tests/data/tiny.gguf", 0, ALLM_E_FORMAT, "tiny.gguf"},
+        {"local", NULL, NAN, ALLM_E_ARGUMENT, "the scale is not a number"},
+        {"echo", NULL, 0, ALLM_E_UNSUPPORTED, "takes no adapter"},
+#ifndef ABSTRACTLLM_NO_REMOTE
+        {"openai", NULL, 0, ALLM_E_UNSUPPORTED, "takes no adapter"},
+#endif
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_llm *llm = NULL;
+        c.runtime = h.rt, c.adapter = rows[i].adapter ? rows[i].adapter : folder, c.adapter_scale = rows[i].scale;
+        allm_status status = allm_create(rows[i].provider, &c, &llm, &h.err);
+        if (status != rows[i].status || llm || !strstr(h.err.message, rows[i].words))
+            fail_msg("row %zu: %d \"%s\"", i, (int)status, h.err.message);
+    }
+    script_end(&h);
+    lora_remove(folder);
 }
 
 /* ---- one generation at a time */
@@ -1488,6 +1663,9 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_cache_identity),
     cmocka_unit_test(test_prov_cache_memory_limit),
     cmocka_unit_test(test_prov_cache_threads),
+    cmocka_unit_test(test_prov_cache_names),
+    cmocka_unit_test(test_prov_cache_list),
+    cmocka_unit_test(test_prov_adapter),
     cmocka_unit_test(test_prov_fault_35_reentry),
     cmocka_unit_test(test_prov_nested),
     cmocka_unit_test(test_prov_fault_35_destroy),

@@ -116,7 +116,9 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
-    const char   *schema_file, *gbnf_file;
+    const char   *schema_file, *gbnf_file, *adapter;
+    char          adapter_path[1024];
+    float         adapter_scale;
     const char   *format, *tools_file, *type, *split_bytes, *pooling;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids, types;
@@ -135,7 +137,7 @@ typedef enum flag_kind {
     K_BOOL, K_TEXT, K_COUNT, K_LIST, K_IDS, K_KV, /* by the field's type */
     K_FLOAT, K_INT, K_LONG, K_ORDER,              /* fields of allm_sampling */
     K_BIAS,                                       /* of it too */
-    K_LATER                                       /* its value is read, then refused: not built yet */
+    K_LORA                                        /* a path, and behind a colon a number */
 } flag_kind;
 
 #define AT(field) offsetof(opts, field)
@@ -227,7 +229,8 @@ static const struct flag {
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16, q8_0, q4_0"},
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
-    {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
+    {"--adapter", K_TEXT, AT(adapter), C_COMPUTE, "PATH", "LoRA: a folder of PEFT or MLX, or a GGUF adapter"},
+    {"--lora", K_LORA, AT(adapter), C_COMPUTE, "PATH[:X]", "the same, X times (1) what it adds"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
     {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
@@ -322,6 +325,16 @@ static int parse_bias(const char *text, opts *o) {
     return 1;
 }
 
+/* A path, with ":X" behind it a part of the adapter. */
+static int parse_lora(const char *text, opts *o) {
+    const char *colon = strrchr(text, ':');
+    const int   has = colon && colon > text && parse_float(colon + 1, &o->adapter_scale);
+    const size_t n = has ? (size_t)(colon - text) : strlen(text);
+    if (!n || n >= sizeof o->adapter_path) return 0;
+    memcpy(o->adapter_path, text, n), o->adapter_path[n] = 0;
+    return o->adapter = o->adapter_path, 1;
+}
+
 /* Stores a flag's value; 0: it is none. */
 static int flag_store(const struct flag *f, opts *o, const char *value) {
     void   *field = (char *)o + f->offset;
@@ -337,7 +350,7 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
     case K_COUNT: return parse_i64(value, 0, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_INT: return parse_i64(value, INT32_MIN, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_LONG: return parse_i64(value, INT64_MIN, INT64_MAX, (int64_t *)field);
-    case K_LATER: return 1; /* refused when everything is read */
+    case K_LORA: return parse_lora(value, o);
     }
     return 0;
 }
@@ -345,7 +358,8 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
 static const char *kind_expects(flag_kind k) {
     return k == K_FLOAT ? "a number" : k == K_IDS ? "token ids such as 1,2,3"
          : k == K_BIAS ? "a token id, + or -, and a number" : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0"
-         : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
+         : k == K_COUNT ? "a whole number from 0 on" : k == K_LORA ? "a path, or a path, a colon and a number"
+         : "a whole number";
 }
 
 static const struct flag *flag_find(unsigned bit, allm_str name) {
@@ -411,14 +425,6 @@ static int opts_parse(opts *o, int argc, char **argv) {
         o->given[f - flags] = 1;
     }
     return 0;
-}
-
-/* Flags that are read but not built yet must not be taken for done. */
-static allm_status opts_later(const opts *o, allm_error *err) {
-    for (size_t i = 0; i < COUNT(flags); i++)
-        if (o->given[i] && flags[i].kind == K_LATER)
-            return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s is not supported yet", flags[i].name);
-    return ALLM_OK;
 }
 
 static void opts_free(opts *o) {
@@ -616,6 +622,7 @@ typedef struct engine { /* a model for low-level use; zero it */
     allm_runtime   *rt;
     allm_model     *model;
     allm_session   *session;
+    allm_adapter   *adapter;
     allm_model_info info;
     bar             bar;
 } engine;
@@ -644,11 +651,14 @@ static allm_status engine_session(engine *e, const opts *o, int32_t n_ctx, allm_
     allm_session_config config = session_config(o, n_ctx);
     allm_session_destroy(e->session);
     e->session = NULL;
-    return allm_session_create(e->model, &config, &e->session, err);
+    if (o->adapter && !e->adapter && allm_adapter_open(e->model, o->adapter, &e->adapter, err)) return err->status;
+    if (allm_session_create(e->model, &config, &e->session, err) || !e->adapter) return err->status;
+    return allm_session_use_adapter(e->session, e->adapter, o->adapter_scale, err);
 }
 
 static void engine_close(engine *e) {
     allm_session_destroy(e->session);
+    allm_adapter_close(e->adapter);
     allm_model_close(e->model);
     allm_runtime_destroy(e->rt);
 }
@@ -710,6 +720,8 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
     config.low_memory = o->low_memory;
+    config.adapter_scale = o->adapter_scale;
+    if (!(o->adapter_scale >= 0 && o->adapter_scale <= 0)) config.adapter = o->adapter; /* there 0 would be 1 */
     config.on_load = bar_at, config.on_load_ctx = &load;
     if (!status) status = allm_create(NULL, &config, llm, err);
     bar_clear(&load);
@@ -2092,6 +2104,20 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
 #define PLAN(field) {#field, 'u', offsetof(allm_memory_plan, field)}
 static const field_row plan_fields[] = {PLAN(mapped), PLAN(repacked), PLAN(other), PLAN(kv), PLAN(scratch), PLAN(peak)};
 
+/* Adds what an adapter takes, of the model's memory and for a session. */
+static allm_status plan_adapter(const opts *o, allm_memory_plan *plan, allm_error *err) {
+    engine e = {0};
+    if (!o->adapter) return ALLM_OK;
+    allm_status status = engine_open(&e, o, 0, err);
+    if (!status) status = engine_session(&e, o, o->n_ctx, err);
+    const uint64_t with = status ? 0 : e.model->meter.live;
+    if (!status) allm_session_use_adapter(e.session, NULL, 0, err), allm_adapter_close(e.adapter), e.adapter = NULL;
+    const uint64_t n = status ? 0 : with - e.model->meter.live;
+    plan->other += n, plan->peak += n;
+    engine_close(&e);
+    return status;
+}
+
 static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_runtime       *rt      = NULL;
     allm__buf           b       = buf_new();
@@ -2103,6 +2129,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
+    if (!status) status = plan_adapter(o, &plan, err);
     if (!status) {
         if (o->json) allm__buf_putc(&b, '{');
         put_fields(&b, plan_fields, COUNT(plan_fields), &plan, o->json);
@@ -2167,18 +2194,18 @@ static allm_status cmd_convert(const opts *o, allm_error *err) {
 /* ================================================================ the Hugging Face cache */
 
 /* A model's name that is no file may be one of the cache; path: where its path goes. */
-static allm_status find_model(opts *o, char path[1024], allm_error *err) {
+static allm_status find_model(const char **name, char path[1024], allm_error *err) {
 #ifdef ALLM__HUB
-    allm__hub_name name;
+    allm__hub_name parts;
     char           root[ALLM__HUB_PATH];
-    if (!o->model || allm__file_kind(o->model) != ALLM__FILE_NONE || !allm__hub_parse(o->model, &name) ||
-        !strchr(name.repo, '/') || allm__str_ends(allm__str_of(name.repo), ALLM__S(".gguf")))
+    if (!*name || allm__file_kind(*name) != ALLM__FILE_NONE || !allm__hub_parse(*name, &parts) ||
+        !strchr(parts.repo, '/') || allm__str_ends(allm__str_of(parts.repo), ALLM__S(".gguf")))
         return ALLM_OK;
     allm__hub_root(NULL, root);
-    if (allm__hub_resolve(&host, root, o->model, path, err)) return err->status;
-    o->model = path;
+    if (allm__hub_resolve(&host, root, *name, path, err)) return err->status;
+    *name = path;
 #else
-    (void)o, (void)path, (void)err;
+    (void)name, (void)path, (void)err;
 #endif
     return ALLM_OK;
 }
@@ -2378,8 +2405,7 @@ static int help_command(const command *c) {
     printf("usage: allm %s %s\n%s\n\n", c->name, c->usage, c->summary);
     for (size_t i = 0; i < COUNT(flags); i++) {
         const struct flag *f = &flags[i];
-        int later = f->kind == K_LATER;
-        if (!(f->commands & c->bit) || !f->help || later) continue;
+        if (!(f->commands & c->bit) || !f->help) continue;
         char name[64];
         snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
         printf("  %-24s %s\n", name, f->help);
@@ -2400,7 +2426,7 @@ static int help_wanted(int argc, char **argv) {
 static int run_command(opts *o) {
     const command *c      = o->command;
     const char    *forced = getenv("ALLM_ISA"), *wrong;
-    char           path[1024];
+    char           path[2][1024];
     allm_error     err    = {0};
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
@@ -2410,8 +2436,8 @@ static int run_command(opts *o) {
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
-    allm_status status = opts_later(o, &err);
-    if (!status) status = find_model(o, path, &err);
+    allm_status status = find_model(&o->model, path[0], &err);
+    if (!status) status = find_model(&o->adapter, path[1], &err);
     if (!status) status = c->function(o, &err);
     if (!status) status = out_flush(&err);
     if (!status || pipe_closed) return 0;
@@ -2426,7 +2452,7 @@ int main(int argc, char **argv) {
     memset(&o, 0, sizeof o);
     o.command = command_find(argv[1]);
     if (!o.command) return usage_error(NULL, "unknown command %.80s", argv[1]);
-    o.n_prompt = 512, o.n_gen = 128, o.n_reps = 3;
+    o.n_prompt = 512, o.n_gen = 128, o.n_reps = 3, o.adapter_scale = 1;
 #ifdef SIGPIPE
     signal(SIGPIPE, SIG_IGN); /* a write then fails with EPIPE */
 #endif

@@ -41,7 +41,7 @@ compare_real() { # NAME FLAGS...: one path of the real model
 # Folders of models, as a user opens them: logits of the reference path by the command line. What is refused as not
 # supported is named, not counted.
 if [ "$only" != real ] && $python -c 'import numpy' 2>/dev/null; then
-    for kind in models mlx hfquant; do
+    for kind in models mlx hfquant lora; do
         [ -f "$folder/$kind/manifest.json" ] || continue
         if $python - "$folder/$kind" <<'END'
 import json, os, subprocess, sys
@@ -52,8 +52,10 @@ right = wrong = other = 0
 worst = 0.0
 for row in json.load(open(folder + "/manifest.json")):
     if row.get("kind", "causal") != "causal": continue
-    run = subprocess.run(["build/allm", "logits", "-m", os.path.join(folder, row["dir"]), "--ids",
-                          ",".join(map(str, row["ids"])), "--reference", "-o", out], capture_output=True, text=True)
+    model, adapter = os.path.join(folder, row.get("base", row["dir"])), os.path.join(folder, row["dir"])
+    flags = ["--adapter", adapter] if row.get("adapter_kind", "none") != "none" else []
+    run = subprocess.run(["build/allm", "logits", "-m", model, "--ids", ",".join(map(str, row["ids"])), "--reference",
+                          "-o", out] + flags, capture_output=True, text=True)
     if run.returncode:
         unsupported = "not supported" in run.stderr
         print(f"  {row['name']:24} {run.stderr.strip()[-100:]}")

@@ -71,6 +71,7 @@ static const struct {
     {"choice", ""},
     {"arch", "hparams rope layer globals"},
     {"model", "layer meter"},
+    {"lora", "adapter"},
     {"conv", ""},
     {"kv", "session model_plan"},
     {"state", "session"},
