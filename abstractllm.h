@@ -18091,7 +18091,7 @@ static allm_status allm__tok_open_llama(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-/* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
+/* Unigram, as the tokenizers of such models are converted: rules by clusters, words at blanks, one U+2581 each. */
 static allm_status allm__tok_open_t5(allm__tok_load *l) {
     static const allm__tok_defaults d = {-1, 1, 2, -1, 0, -1, 0, 1};
     const char                     *key = "tokenizer.ggml.precompiled_charsmap";
@@ -18110,7 +18110,8 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
         if (s && !l->err->status && !allm__charsmap_init(&s->map, bytes))
             return allm__gguf_fail(l->g, key, kv, l->err, "is no rule table of SentencePiece");
     }
-    if (squeeze) allm__tok_add_cut(l, ALLM__CUT_SPACE, ALLM__CUT_REMOVED);
+    allm__cut_step *cut = squeeze ? allm__tok_add_cut(l, ALLM__CUT_STRING, ALLM__CUT_REMOVED) : NULL;
+    if (cut) cut->text = ALLM__S(" "); /* other white space is a blank by the rules, or stays */
     allm__tok_add_meta(l, ALLM__S(ALLM__SPM_SPACE), prefix ? ALLM__CUT_ALWAYS : ALLM__CUT_NEVER, 1);
     allm__dec_step *dec = allm__tok_add_dec(l, ALLM__DEC_META);
     if (dec) dec->what = ALLM__S(ALLM__SPM_SPACE);
@@ -37165,7 +37166,12 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     const int     mla  = base->mixer == ALLM__MIX_MLA, folds = allm__conv_folds(base);
     const size_t  at   = k->at;
     int           any_head = 0;
-    for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        any_head |= m->layers[i].mixer <= ALLM__MIX_MLA || m->layers[i].mixer == ALLM__MIX_BOTH;
+    if (folds && (at == ALLM__HP(logit_scale) || at == ALLM__HP(embed_scale) || at == ALLM__HP(attn_in_scale) ||
+                  at == ALLM__HP(key_scale) || at == ALLM__HP(attn_out_scale) || at == ALLM__HP(ssm_in_scale) ||
+                  at == ALLM__HP(ssm_out_scale)))
+        return NAN;
     if (ssm) {
         if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
         return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
@@ -37188,11 +37194,8 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     }
     if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow)) return yarn && v > 0 ? v : NAN;
     if (at == ALLM__HP(yarn_log)) return yarn && mla && v > 0 ? v : NAN; /* others have it in attn_factor */
+    if (at == ALLM__HP(temp_length)) return hp->temp_scale > 0 ? v : NAN;
     if (at == ALLM__HP(rope_truncate)) return yarn && !hp->rope_truncate ? 0 : NAN;
-    if (folds && (at == ALLM__HP(logit_scale) || at == ALLM__HP(embed_scale) || at == ALLM__HP(attn_in_scale) ||
-                  at == ALLM__HP(key_scale) || at == ALLM__HP(attn_out_scale) || at == ALLM__HP(ssm_in_scale) ||
-                  at == ALLM__HP(ssm_out_scale)))
-        return NAN;
     if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
     if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
     if (at == ALLM__HP(embed_scale))
@@ -37744,7 +37747,7 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     if (s.v) s.turned = 0;
     if (folds) {
         allm__conv_fold(c, row, &s);
-        if (row->at == ALLM__L(ffn_norm)) name = "ffn_norm"; /* so it is called in files of this family */
+        if (i_layer >= 0 && row->at == ALLM__L(ffn_norm)) name = "ffn_norm"; /* so it is called in files of this family */
     }
     if (base->flags & ALLM__A_TILED && !(m->arch->flags & ALLM__A_TILED) && i_layer >= 0 && l->mixer == ALLM__MIX_DELTA)
         allm__conv_tile(&m->hp, row, &s);
