@@ -1808,7 +1808,8 @@ static void allm__file_close(const allm__host *h, allm__file *f) {
 /* p[n] of a mapped file need not stay in memory: it is read from the file again when it is looked at again. */
 static void allm__file_forget(const allm__file *f, const void *p, size_t n) {
 #if defined(ALLM__POSIX) && defined(MADV_DONTNEED) && !defined(ABSTRACTLLM_NO_MMAP)
-    const uintptr_t page = 4096, at = (uintptr_t)p, from = (at + page - 1) / page * page, to = (at + n) / page * page;
+    const uintptr_t page = 4096, at = (uintptr_t)p, from = (at + page - 1) / page * page;
+    const uintptr_t end = (uintptr_t)f->data + f->n_bytes, to = (end - at < n ? end : at + n) / page * page;
     if (f->mapped && at >= (uintptr_t)f->data && at < (uintptr_t)f->data + f->n_bytes && from < to)
         madvise((void *)from, to - from, MADV_DONTNEED);
 #else
@@ -36246,6 +36247,26 @@ static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     }
 }
 
+/* The same of a matrix that is made of parts: codes, scales and biases, as far as they lie in files. */
+static void allm__model_forget_parts(const allm_model *m, const allm__mat *w) {
+    for (int32_t i = 0; w->parts && i < w->n_parts; i++) {
+        const allm__wsrc *p = &w->parts[i].w;
+        const size_t      rows = (size_t)ALLM__MAX(p->row0 + p->n_rows * p->row_step, 0);
+        const size_t      mats = (size_t)(p->n_mats > 1 ? p->n_mats : 0);
+        const allm__wgrid *grids[2] = {&p->scales, &p->biases};
+        const size_t      line = p->codes.data ? (size_t)p->codes.line_bytes : p->col_bytes ? p->col_bytes : p->row_bytes;
+        const int         turned = p->codes.data ? p->codes.by_column : p->col_bytes != 0;
+        const size_t      n = (turned ? (size_t)p->n_cols : rows) * line;
+        allm__model_forget(m, p->codes.data ? p->codes.data : p->data, mats ? mats * p->mat_data : n);
+        for (int k = 0; k < 2; k++) {
+            const allm__wgrid *g = grids[k];
+            if (!g->data) continue;
+            const size_t all = rows / (size_t)ALLM__MAX(g->rows, 1) * (size_t)(g->row_step * g->fmt->n_bytes);
+            allm__model_forget(m, g->data, mats ? mats * (k ? p->mat_biases : p->mat_scales) : all);
+        }
+    }
+}
+
 static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     allm__team team = allm__team_begin(m->compute.pool);
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
@@ -36253,6 +36274,7 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
         if (!w || w->packed) continue;
         allm__model_packer p = {m->compute.kern, w, to, m};
         allm__team_run(&team, allm__model_pack_part, &p);
+        allm__model_forget_parts(m, w);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
     }
