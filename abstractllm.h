@@ -36257,7 +36257,9 @@ static void allm__model_forget_parts(const allm_model *m, const allm__mat *w) {
         const size_t      rows = (size_t)ALLM__MAX(p->row0 + p->n_rows * p->row_step, 0);
         const size_t      mats = (size_t)(p->n_mats > 1 ? p->n_mats : 0);
         const allm__wgrid *grids[2] = {&p->scales, &p->biases};
-        const size_t      line = p->codes.data ? (size_t)p->codes.line_bytes : p->col_bytes ? p->col_bytes : p->row_bytes;
+        const size_t      line = p->codes.data ? (size_t)p->codes.line_bytes
+                                 : p->col_bytes ? p->col_bytes
+                                                : p->row_bytes;
         const int         turned = p->codes.data ? p->codes.by_column : p->col_bytes != 0;
         const size_t      n = (turned ? (size_t)p->n_cols : rows) * line;
         allm__model_forget(m, p->codes.data ? p->codes.data : p->data, mats ? mats * p->mat_data : n);
@@ -37288,8 +37290,9 @@ static void allm__conv_meta_sections(allm__conv *c, const char *key) {
     const allm__conf_value *list = NULL;
     allm_error              ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     for (int k = 0; k < 2 && !list; k++, ignored.status = ALLM_OK)
-        if (allm__conf_get_array(&c->folder->st.config, k ? "rope_scaling.mrope_section" : "rope_parameters.mrope_section",
-                                 0, 0, &list, &ignored) || (list && list->n != 3))
+        if (allm__conf_get_array(&c->folder->st.config,
+                                 k ? "rope_scaling.mrope_section" : "rope_parameters.mrope_section", 0, 0, &list,
+                                 &ignored) || (list && list->n != 3))
             list = NULL;
     allm__conv_meta_array(c, key, ALLM__GGUF_I32, 4);
     for (int i = 0; i < 4; i++)
@@ -37350,8 +37353,8 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
         allm__log(c->host, ALLM_LOG_WARN, "%s: other readers of GGUF may not know that %s has windows of %lld",
                   m->st.path, base->name, (long long)m->hp.window);
     if (m->hp.scaling == ALLM__SCALING_YARN && !m->hp.rope_truncate)
-        allm__log(c->host, ALLM_LOG_WARN, "%s: other readers of GGUF know YaRN with \"truncate\" only: a small difference",
-                  m->st.path);
+        allm__log(c->host, ALLM_LOG_WARN,
+                  "%s: other readers of GGUF know YaRN with \"truncate\" only: a small difference", m->st.path);
     if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
         allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
     return ALLM_OK;
@@ -37393,7 +37396,8 @@ static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
     if (base->mixer == ALLM__MIX_DELTA)
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
-    if (base->flags & ALLM__A_TILED) allm__conv_meta_sections(c, allm__arch_key_name(key, base, "rope.dimension_sections"));
+    if (base->flags & ALLM__A_TILED)
+        allm__conv_meta_sections(c, allm__arch_key_name(key, base, "rope.dimension_sections"));
     if (base->need & ALLM__T_ALTUP)
         allm__conv_meta_floats(c, allm__arch_key_name(key, base, "activation_sparsity_scale"), ALLM__L(sparsity), 0);
     for (size_t i = 0; i < 4 && hp->act == ALLM__ACT_XIELU; i++)
@@ -37500,7 +37504,8 @@ static void allm__conv_meta_norms(allm__conv *c, const allm__tok *t, const struc
     if (!kind->pieces) return;
     for (size_t i = 0; i < t->n_norms; i++) { /* SentencePiece's own steps are one */
         const allm__norm_step *s = &t->norms[i];
-        if (s->kind == ALLM__NORM_SPM) prefix |= (s->flags & ALLM__NORM_PREFIX) != 0, squeeze |= s->flags & ALLM__NORM_SQUEEZE;
+        if (s->kind == ALLM__NORM_SPM)
+            prefix |= (s->flags & ALLM__NORM_PREFIX) != 0, squeeze |= s->flags & ALLM__NORM_SQUEEZE;
         if ((s->kind != ALLM__NORM_CLUSTERS && s->kind != ALLM__NORM_SPM) || !s->map.units) continue;
         const size_t n = 4 + 4 * (size_t)s->map.n_units + s->map.strings.len; /* all of it lies there */
         allm__conv_meta_array(c, "tokenizer.ggml.precompiled_charsmap", ALLM__GGUF_U8, n);
@@ -37772,9 +37777,10 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     if (s.v) s.turned = 0;
     if (folds) {
         allm__conv_fold(c, row, &s);
-        if (i_layer >= 0 && row->at == ALLM__L(ffn_norm)) name = "ffn_norm"; /* so it is called in files of this family */
+        if (i_layer >= 0 && row->at == ALLM__L(ffn_norm)) name = "ffn_norm"; /* its name in such files */
     }
-    if (base->flags & ALLM__A_TILED && !(m->arch->flags & ALLM__A_TILED) && i_layer >= 0 && l->mixer == ALLM__MIX_DELTA)
+    if (base->flags & ALLM__A_TILED && !(m->arch->flags & ALLM__A_TILED) && i_layer >= 0 &&
+        l->mixer == ALLM__MIX_DELTA)
         allm__conv_tile(&m->hp, row, &s);
     if (!(row->group & (base->need | base->may)))
         return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1,

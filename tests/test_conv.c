@@ -705,7 +705,7 @@ static void conv_packed_refused(void **state) {
 
 /* ---- folders */
 
-/* Golden models that a GGUF file cannot be: what the converter says, or NULL where it warns and leaves something out. */
+/* Golden models that a GGUF file cannot be: what the converter says, or NULL where it warns and leaves it out. */
 static const struct conv_odd { const char *dir, *words; } conv_odds[] = {
     {"smollm3", "cannot hold other layers without RoPE than every fourth"}, /* the published ones are every fourth */
     {"llama_dynamic", NULL},                                                /* has no dynamic RoPE */
@@ -758,8 +758,8 @@ static int conv_check_folder(test_engine *e, const char *dir, const int32_t *ids
         fail_msg("%s: %s", dir, status ? err.message : "it is no longer refused");
     src[1].data = s.bytes.p, src[1].n_bytes = s.bytes.n;
     for (int k = 0; k < 2 && !status; k++)
-        if (!(y[k] = conv_run(e, &src[k], ids, n_ids, &n, &err))) fail_msg("%s, %s: %s", dir, k ? "file" : "folder",
-                                                                          err.message);
+        if (!(y[k] = conv_run(e, &src[k], ids, n_ids, &n, &err)))
+            fail_msg("%s, %s: %s", dir, k ? "file" : "folder", err.message);
     for (size_t k = 0; k < n && !status; k++)
         d += (double)(y[0][k] - y[1][k]) * (double)(y[0][k] - y[1][k]), all += (double)y[0][k] * (double)y[0][k];
     if (!odd && !(all > 0 && d <= 1e-9 * all)) fail_msg("%s: %g of %g", dir, d, all);
@@ -877,7 +877,8 @@ static void conv_tokenizers(void **state) {
                 assert_int_equal(allm__tok_encode(m[k]->tok, allm__str_of(texts[t]), ALLM__TOK_BOS, NULL, 0, &ids[k],
                                                   &err), ALLM_OK);
             }
-            if (ids[0].len != ids[1].len || (ids[0].len && memcmp(ids[0].ptr, ids[1].ptr, ids[0].len * sizeof(int32_t))))
+            if (ids[0].len != ids[1].len ||
+                (ids[0].len && memcmp(ids[0].ptr, ids[1].ptr, ids[0].len * sizeof(int32_t))))
                 fail_msg("%s: \"%s\": %d ids, %d in the file", rows[i].kind, texts[t], (int)ids[0].len,
                          (int)ids[1].len);
             allm__ids_free(&ids[0]), allm__ids_free(&ids[1]);

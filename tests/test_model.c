@@ -272,7 +272,8 @@ static void test_model_fault_20_keys(void **state) {
                 snprintf(name, sizeof name, "%.*s", (int)len, key), snprintf(old, sizeof old, "\"%s\": ", name);
                 const char *at = strstr(model_json, old), *end = at ? at + strcspn(at, ",}") : NULL;
                 if (at)
-                    snprintf(config, sizeof config, "%.*s%s%s%s", (int)(at - model_json), model_json, old, values[k], end);
+                    snprintf(config, sizeof config, "%.*s%s%s%s", (int)(at - model_json), model_json, old, values[k],
+                             end);
                 else snprintf(config, sizeof config, "{%s%s, %s", old, values[k], model_json + 1);
                 model_folder(path, config, NULL, NULL, NULL);
                 const double from   = test_seconds();
@@ -616,7 +617,8 @@ static int model_plan_one(const char *path, int reference, int32_t n_threads) {
         if ((uint64_t)e.heap.live != plan.other)
             fail_msg("%s: %lld bytes, planned: %llu", path, (long long)e.heap.live, (unsigned long long)plan.other);
         if (allm__session_create(m, &sc, &s, &err)) fail_msg("%s", err.message);
-        if ((uint64_t)e.heap.live != plan.other + plan.repacked + plan.kv + plan.scratch || (uint64_t)e.heap.peak != plan.peak)
+        if ((uint64_t)e.heap.live != plan.other + plan.repacked + plan.kv + plan.scratch ||
+            (uint64_t)e.heap.peak != plan.peak)
             fail_msg("%s: %lld bytes, at most %lld, planned: %llu + %llu + %llu + %llu, at most %llu", path,
                      (long long)e.heap.live, (long long)e.heap.peak, (unsigned long long)plan.other,
                      (unsigned long long)plan.repacked, (unsigned long long)plan.kv, (unsigned long long)plan.scratch,
