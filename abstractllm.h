@@ -1985,7 +1985,8 @@ static void allm__file_close(const allm__host *h, allm__file *f) {
 /* p[n] of a mapped file need not stay in memory: it is read from the file again when it is looked at again. */
 static void allm__file_forget(const allm__file *f, const void *p, size_t n) {
 #if defined(ALLM__POSIX) && defined(MADV_DONTNEED) && !defined(ABSTRACTLLM_NO_MMAP)
-    const uintptr_t page = 4096, at = (uintptr_t)p, from = (at + page - 1) / page * page, to = (at + n) / page * page;
+    const uintptr_t page = 4096, at = (uintptr_t)p, from = (at + page - 1) / page * page;
+    const uintptr_t end = (uintptr_t)f->data + f->n_bytes, to = (end - at < n ? end : at + n) / page * page;
     if (f->mapped && at >= (uintptr_t)f->data && at < (uintptr_t)f->data + f->n_bytes && from < to)
         madvise((void *)from, to - from, MADV_DONTNEED);
 #else
@@ -18877,14 +18878,15 @@ static allm_status allm__tok_open_llama(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-/* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
+/* Unigram, as the tokenizers of such models are converted: rules by clusters, words at blanks, one U+2581 each. */
 static allm_status allm__tok_open_t5(allm__tok_load *l) {
     static const allm__tok_defaults d = {-1, 1, 2, -1, 0, -1, 0, 1};
     const char                     *key = "tokenizer.ggml.precompiled_charsmap";
     const allm__gguf_kv            *kv;
-    int                             prefix;
+    int                             prefix, squeeze;
     double                          lowest = 0;
     if (allm__gguf_get_bool(l->g, "tokenizer.ggml.add_space_prefix", 1, &prefix, l->err) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.remove_extra_whitespaces", 1, &squeeze, l->err) ||
         allm__gguf_get_array(l->g, key, "ui", 0, &kv, l->err) || allm__tok_find_tokens(l) || allm__tok_index(l))
         return l->err->status;
     if (!l->scores) return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "key \"tokenizer.ggml.scores\" is missing");
@@ -18895,7 +18897,8 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
         if (s && !l->err->status && !allm__charsmap_init(&s->map, bytes))
             return allm__gguf_fail(l->g, key, kv, l->err, "is no rule table of SentencePiece");
     }
-    allm__tok_add_cut(l, ALLM__CUT_SPACE, ALLM__CUT_REMOVED);
+    allm__cut_step *cut = squeeze ? allm__tok_add_cut(l, ALLM__CUT_STRING, ALLM__CUT_REMOVED) : NULL;
+    if (cut) cut->text = ALLM__S(" "); /* other white space is a blank by the rules, or stays */
     allm__tok_add_meta(l, ALLM__S(ALLM__SPM_SPACE), prefix ? ALLM__CUT_ALWAYS : ALLM__CUT_NEVER, 1);
     allm__dec_step *dec = allm__tok_add_dec(l, ALLM__DEC_META);
     if (dec) dec->what = ALLM__S(ALLM__SPM_SPACE);
@@ -34328,14 +34331,15 @@ typedef struct allm__arch {
     {name, ALLM__ROPE_##rope, ALLM__ACT_##act, ALLM__MIX_##mixer, swa, flags, need, may}
 static const allm__arch allm__archs[] = {
     /* also mistral, mixtral, smollm */
-    ALLM__ROW("llama", PAIRS, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_LLAMA,
+    ALLM__ROW("llama", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_EXPERT_NORM, ALLM__T_LLAMA,
               ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_BIASES | ALLM__T_EXPERTS),
-    ALLM__ROW("qwen2", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QKV_BIAS, ALLM__T_HEAD),
-    ALLM__ROW("qwen3", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
-    ALLM__ROW("qwen2moe", HALVES, SILU, ATTENTION, 0, 0,
+    ALLM__ROW("qwen2", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA | ALLM__T_QKV_BIAS, ALLM__T_HEAD),
+    ALLM__ROW("qwen3", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("qwen2moe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0,
               ALLM__T_MOE | ALLM__T_QKV_BIAS | ALLM__T_SHARED | ALLM__T_SHARED_GATE, ALLM__T_HEAD),
-    ALLM__ROW("qwen3moe", HALVES, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_MOE | ALLM__T_QK_NORM,
-              ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("qwen3moe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_EXPERT_NORM, ALLM__T_MOE | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
     ALLM__ROW("qwen3next", HALVES, SILU, DELTA, 0, ALLM__A_EXPERT_NORM,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
                   ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
@@ -34798,7 +34802,7 @@ typedef struct allm__hparams { /* of the whole model */
     double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
     double  rope_magnitude; /* of sine and cosine; 0: as GGUF's keys say */
     double  rope_low, rope_high, rope_part; /* llama3: of turns; of "some": the part of the pairs that turns */
-    int64_t rope_exact;    /* YaRN: the first and last pair are not rounded */
+    int64_t rope_truncate; /* YaRN: the first and last pair are rounded */
     const float *rope_short, *rope_long; /* [n_rot/2] divisors, or NULL */
     int64_t tied;          /* the output matrix is the embedding's */
     allm__arch_scaling scaling;
@@ -34945,6 +34949,7 @@ static const allm__arch_key allm__arch_keys[] = {
     {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0, NULL},
     {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0, NULL},
     {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0, NULL},
+    {"rope.scaling.yarn_truncate", 'b', ALLM__HP(rope_truncate), 0, 1, 1, 0, NULL}, /* ours */
     {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0, NULL},
     {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0,
      "num_local_experts num_experts n_routed_experts moe_num_experts"},
@@ -35104,9 +35109,10 @@ static allm_status allm__arch_read_floats(const allm__arch_src *s, const allm__a
 
 /* Numbers of layers that are no integers: parameters of xIELU, thresholds of sparse gates (none: any below 0, as a
  * share of zeros of 0 gives). */
+static const char *const allm__arch_xielu[4] = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
+
 static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
                                           const allm__hparams *hp, allm__layer *layers, allm_error *err) {
-    static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
     static const double      absent[4] = {0.8, 0.8, 0.5, -1e-6};
     const int64_t            n         = hp->n_layer;
     for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
@@ -35120,7 +35126,7 @@ static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__a
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < 4; k++) {
             double x;
-            if (allm__arch_read_floats(s, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
+            if (allm__arch_read_floats(s, a, allm__arch_xielu[k], i, n, absent[k], &x, err)) return err->status;
             v[4 * i + k] = (float)x, layers[i].xielu[k] = v + 4 * i + k;
         }
     return ALLM_OK;
@@ -35224,7 +35230,7 @@ static allm_status allm__arch_rope_scaling(const allm__arch_src *s, allm__arena 
         allm__arch_hf_bool(s, allm__arch_rope_keys(keys, "full_attention.", "truncate", NULL), 1, &truncate, err))
         return err->status;
 #undef ALLM__ROPE_F64
-    hp->rope_factor = factor > 0 && hp->scaling ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
+    hp->rope_factor = factor > 0 && hp->scaling ? factor : 1, hp->rope_truncate = truncate, hp->rope_magnitude = 1;
     if (hp->scaling == ALLM__SCALING_YARN) {
         if (factor <= 0) hp->rope_factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
         if (attn > 0) hp->rope_magnitude = attn;
@@ -36482,6 +36488,8 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
     const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
+    if (!t && allm__str_ends(allm__str_of(name), ALLM__S(".weight"))) /* falcon-h1 leaves the ending out */
+        t = allm__gguf_tensor(&m->gguf, allm__str(name, strlen(name) - 7));
     if (!global && l->kv_from != i_layer &&
         (row->at == ALLM__L(wk) || row->at == ALLM__L(wv) || row->at == ALLM__L(k_norm))) {
         if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
@@ -36608,8 +36616,8 @@ static double allm__model_yarn(const allm__hparams *hp, double base, int64_t n_r
     const double turn = log((double)hp->n_ctx_rope / (2 * 3.14159265358979323846)), unit = 2 * log(base);
     const double n = (double)n_rot, fast = n * (turn - log(hp->beta_fast)) / unit;
     const double slow = n * (turn - log(hp->beta_slow)) / unit;
-    const double low = ALLM__MAX(0, hp->rope_exact ? fast : floor(fast));
-    const double high = ALLM__MIN(n - 1, hp->rope_exact ? slow : ceil(slow));
+    const double low = ALLM__MAX(0, hp->rope_truncate ? floor(fast) : fast);
+    const double high = ALLM__MIN(n - 1, hp->rope_truncate ? ceil(slow) : slow);
     double       ramp = ((double)i - low) / ALLM__MAX(0.001, high - low);
     ramp              = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
     return ramp / hp->rope_factor + (1 - ramp);
@@ -36652,6 +36660,13 @@ static allm_status allm__model_rope_set(allm_model *m, double base, int64_t n_ro
     return ALLM_OK;
 }
 
+/* Magnitude of YaRN, by the keys of GGUF: families with MLA have it in the scale of scores. */
+static double allm__model_yarn_size(const allm_model *m) {
+    const double step = 0.1 * log(m->hp.rope_factor);
+    if (m->arch->mixer == ALLM__MIX_MLA && m->hp.yarn_log > 0) return 1;
+    return (1 + step) / (1 + step * m->hp.yarn_log);
+}
+
 /* Frequencies of layers without and with a window; where there are two sets of divisors, those for long texts too. */
 static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     const allm__hparams *hp    = &m->hp;
@@ -36659,7 +36674,7 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     double               size  = 1;
     for (int64_t i = 0; i < hp->n_layer; i++) m->any_window |= m->layers[i].sliding != 0;
     if (hp->scaling == ALLM__SCALING_YARN)
-        size = hp->rope_attn_factor * (hp->yarn_log > 0 ? 1 : 1 + 0.1 * log(hp->rope_factor));
+        size = hp->rope_attn_factor * allm__model_yarn_size(m);
     if (hp->rope_long) m->w.rope_long = hp->rope_long, m->w.rope_short = hp->rope_short;
     if (m->w.rope_long) size = hp->rope_attn_factor;
     if (hp->rope_magnitude > 0) size = hp->rope_magnitude;
@@ -37009,6 +37024,28 @@ static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     }
 }
 
+/* The same of a matrix that is made of parts: codes, scales and biases, as far as they lie in files. */
+static void allm__model_forget_parts(const allm_model *m, const allm__mat *w) {
+    for (int32_t i = 0; w->parts && i < w->n_parts; i++) {
+        const allm__wsrc *p = &w->parts[i].w;
+        const size_t      rows = (size_t)ALLM__MAX(p->row0 + p->n_rows * p->row_step, 0);
+        const size_t      mats = (size_t)(p->n_mats > 1 ? p->n_mats : 0);
+        const allm__wgrid *grids[2] = {&p->scales, &p->biases};
+        const size_t      line = p->codes.data ? (size_t)p->codes.line_bytes
+                                 : p->col_bytes ? p->col_bytes
+                                                : p->row_bytes;
+        const int         turned = p->codes.data ? p->codes.by_column : p->col_bytes != 0;
+        const size_t      n = (turned ? (size_t)p->n_cols : rows) * line;
+        allm__model_forget(m, p->codes.data ? p->codes.data : p->data, mats ? mats * p->mat_data : n);
+        for (int k = 0; k < 2; k++) {
+            const allm__wgrid *g = grids[k];
+            if (!g->data) continue;
+            const size_t all = rows / (size_t)ALLM__MAX(g->rows, 1) * (size_t)(g->row_step * g->fmt->n_bytes);
+            allm__model_forget(m, g->data, mats ? mats * (k ? p->mat_biases : p->mat_scales) : all);
+        }
+    }
+}
+
 static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     allm__team team = allm__team_begin(m->compute.pool);
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
@@ -37016,6 +37053,7 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
         if (!w || w->packed) continue;
         allm__model_packer p = {m->compute.kern, w, to, m};
         allm__team_run(&team, allm__model_pack_part, &p);
+        allm__model_forget_parts(m, w);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
     }
@@ -38201,6 +38239,10 @@ typedef struct allm__conv_source { /* of a tensor of a folder: numbers, or rows 
     const allm__mat *mats[3];
     int32_t          n_mats;
     int64_t          turned; /* rows of a head whose halves become pairs; 0: none */
+    int64_t          tile_first, tile; /* value heads of so many rows (columns) from that on go by turns; 0: stay */
+    int              tile_cols;
+    float            scale;  /* of all; 0: 1 */
+    const float     *row_scale; /* [rows], or NULL */
 } allm__conv_source;
 
 typedef struct allm__conv_tensor {
@@ -38217,6 +38259,7 @@ typedef struct allm__conv {
     allm__gguf                 in;
     allm_model                *folder;  /* or a model folder: then `in` is what it is in GGUF, without data */
     allm__conv_source         *sources; /* [in.n_tensors] of it */
+    const float               *ssm_scale; /* of it: see allm__conv_ssm_scale */
     allm__buf                  meta;    /* of it: the head of a file */
     uint64_t                   n_meta;  /* pairs in it */
     allm__arena                arena;
@@ -38600,21 +38643,33 @@ typedef struct allm__conv_work {
     allm__conv_sums          sums[ABSTRACTLLM_MAX_THREADS];
 } allm__conv_work;
 
-static void allm__conv_read_row(const allm__conv_tensor *t, int64_t r, float *dst) {
-    const allm__fmt         *f = t->from->fmt;
+/* Where a row or column comes from: value heads that follow their key head there take turns in the file. */
+static int64_t allm__conv_untile(const allm__hparams *hp, int64_t first, int64_t size, int64_t i) {
+    const int64_t head = (i - first) / ALLM__MAX(size, 1), n = hp->n_ssm_group;
+    return size && i >= first ? first + (head % n * (hp->n_ssm / n) + head / n) * size + (i - first) % size : i;
+}
+
+/* A row of a folder. */
+static void allm__conv_read_source(const allm__conv *c, const allm__conv_tensor *t, int64_t r, float *dst) {
     const allm__conv_source *s = t->source;
-    const int64_t            half = s ? s->turned / 2 : 0, n = t->t.dims[0];
-    if (s && s->v) { /* a vector that is turned has one number a row */
-        memcpy(dst, s->v + r * n, (size_t)n * sizeof *dst);
-        return;
-    }
+    const allm__hparams     *hp = &c->folder->hp;
+    const int64_t            half = s->turned / 2, n = t->t.dims[0], step = s->tile_cols ? s->tile : n;
+    const float              scale = (s->scale != 0 ? s->scale : 1) * (s->row_scale ? s->row_scale[r] : 1);
+    int                      i = 0;
     if (half) r = r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2;
-    if (s) {
-        int i = 0;
-        for (; i + 1 < s->n_mats && r >= s->mats[i]->n_rows; i++) r -= s->mats[i]->n_rows;
-        allm__mat_row(s->mats[i], r, 0, n, dst);
-        return;
+    if (!s->tile_cols) r = allm__conv_untile(hp, s->tile_first, s->tile, r);
+    for (; i + 1 < s->n_mats && r >= s->mats[i]->n_rows; i++) r -= s->mats[i]->n_rows;
+    for (int64_t k = 0; k < n; k += step) {
+        const int64_t from = s->tile_cols ? allm__conv_untile(hp, 0, step, k) : k;
+        if (s->v) memcpy(dst + k, s->v + r * n + from, (size_t)step * sizeof *dst);
+        else allm__mat_row(s->mats[i], r, from, step, dst + k);
     }
+    for (int64_t k = 0; k < n && scale != 1; k++) dst[k] *= scale;
+}
+
+static void allm__conv_read_row(const allm__conv *c, const allm__conv_tensor *t, int64_t r, float *dst) {
+    const allm__fmt *f = t->from->fmt;
+    if (t->source) { allm__conv_read_source(c, t, r, dst); return; }
     f->dequant(t->from->data + (size_t)r * ((size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes), dst,
                t->t.dims[0]);
 }
@@ -38628,7 +38683,7 @@ static void allm__conv_quant_part(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(w->n, 1, i_part, n_parts, &from, &to);
     for (int64_t r = from; r < to; r++) {
         int fits = 1;
-        allm__conv_read_row(w->t, w->r0 + r, x);
+        allm__conv_read_row(w->c, w->t, w->r0 + r, x);
         for (int64_t i = 0; i < n; i++) fits &= fabsf(x[i]) <= w->most; /* NaN does not */
         if (!fits && w->sums[i_part].bad < 0) w->sums[i_part].bad = w->r0 + r;
         w->t->t.fmt->quant(x, w->rows + (size_t)r * w->row_bytes, n);
@@ -38654,7 +38709,7 @@ static void allm__conv_compare_part(void *arg, int32_t i_part, int32_t n_parts) 
     int64_t          from, to;
     allm__part(w->n, 1, i_part, n_parts, &from, &to);
     for (int64_t r = from; r < to; r++) {
-        allm__conv_read_row(w->t, w->r0 + r, x);
+        allm__conv_read_row(w->c, w->t, w->r0 + r, x);
         w->t->t.fmt->dequant(w->have + (size_t)r * w->row_bytes, y, n);
         for (int64_t i = 0; i < n; i++) {
             const double d = (double)y[i] - (double)x[i];
@@ -38899,6 +38954,9 @@ static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, 
     allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
 }
 
+/* Factors of activations that GGUF has no keys for, and multiplies into the weights instead. */
+static int allm__conv_folds(const allm__arch *base) { return base->mixer == ALLM__MIX_BOTH; }
+
 /* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
  * base: the family's row as GGUF files have it. */
 static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
@@ -38906,9 +38964,15 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
                                         : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
     const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
+    const int     mla  = base->mixer == ALLM__MIX_MLA, folds = allm__conv_folds(base);
     const size_t  at   = k->at;
     int           any_head = 0;
-    for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        any_head |= m->layers[i].mixer <= ALLM__MIX_MLA || m->layers[i].mixer == ALLM__MIX_BOTH;
+    if (folds && (at == ALLM__HP(logit_scale) || at == ALLM__HP(embed_scale) || at == ALLM__HP(attn_in_scale) ||
+                  at == ALLM__HP(key_scale) || at == ALLM__HP(attn_out_scale) || at == ALLM__HP(ssm_in_scale) ||
+                  at == ALLM__HP(ssm_out_scale)))
+        return NAN;
     if (ssm) {
         if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
         return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
@@ -38925,12 +38989,14 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(rope_base_swa)) return !base->swa || hp->rope_base_swa == hp->rope_base ? NAN : v;
     if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
     if (at == ALLM__HP(rope_attn_factor)) {
-        const double usual = yarn && !(hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
+        const double usual = yarn && !(mla && hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
         if (!yarn && hp->scaling != ALLM__SCALING_LONG) return NAN;
         return (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
     }
-    if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow) || at == ALLM__HP(yarn_log))
-        return yarn && v > 0 ? v : NAN;
+    if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow)) return yarn && v > 0 ? v : NAN;
+    if (at == ALLM__HP(yarn_log)) return yarn && mla && v > 0 ? v : NAN; /* others have it in attn_factor */
+    if (at == ALLM__HP(temp_length)) return hp->temp_scale > 0 ? v : NAN;
+    if (at == ALLM__HP(rope_truncate)) return yarn && !hp->rope_truncate ? 0 : NAN;
     if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
     if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
     if (at == ALLM__HP(embed_scale))
@@ -38942,8 +39008,9 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(parallel)) return base->flags & ALLM__A_PARALLEL_KEY ? v : NAN;
     if (at == ALLM__HP(attention_step)) return base->mixer == ALLM__MIX_DELTA ? v : NAN;
     if (at == ALLM__HP(n_expert_used) || at == ALLM__HP(n_expert)) return hp->n_expert ? v : NAN;
-    if (at == ALLM__HP(n_ff_expert))
-        return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
+    if (at == ALLM__HP(n_ff_expert)) return hp->n_expert ? v : NAN;
+    if (at == ALLM__HP(n_per_layer)) return base->may & ALLM__T_PER_LAYER ? v : NAN;
+    if (at == ALLM__HP(expert_step)) return !strcmp(base->name, "ernie4_5-moe") ? v : NAN;
     if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
                                           : v > 0 ? v : NAN;
     if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
@@ -38951,6 +39018,7 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(expert_gate))
         return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
                                       : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                                      : base->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                                       : ALLM__GATE_SOFTMAX)
                    ? NAN : v;
     if (at == ALLM__HP(n_dense)) {
@@ -38980,6 +39048,58 @@ static void allm__conv_meta_bools(allm__conv *c, const char *key, size_t at) {
         allm__conv_put_uint(&c->meta, *(const int64_t *)(const void *)((const char *)&m->layers[i] + at) != 0, 1);
 }
 
+/* A number of each layer, by a double there or a vector of one number. */
+static void allm__conv_meta_floats(allm__conv *c, const char *key, size_t at, int is_vector) {
+    const allm_model *m = c->folder;
+    allm__conv_meta_array(c, key, ALLM__GGUF_F32, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const void *p = (const char *)&m->layers[i] + at;
+        allm__conv_put_uint(&c->meta, allm__bits(is_vector ? **(const float *const *)p : (float)*(const double *)p), 4);
+    }
+}
+
+/* How the dimensions of heads are shared out to the axes of images; of no effect on texts. */
+static void allm__conv_meta_sections(allm__conv *c, const char *key) {
+    static const int64_t    usual[3] = {11, 11, 10};
+    const allm__conf_value *list = NULL;
+    allm_error              ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    for (int k = 0; k < 2 && !list; k++, ignored.status = ALLM_OK)
+        if (allm__conf_get_array(&c->folder->st.config,
+                                 k ? "rope_scaling.mrope_section" : "rope_parameters.mrope_section", 0, 0, &list,
+                                 &ignored) || (list && list->n != 3))
+            list = NULL;
+    allm__conv_meta_array(c, key, ALLM__GGUF_I32, 4);
+    for (int i = 0; i < 4; i++)
+        allm__conv_put_uint(&c->meta, i == 3 ? 0 : list ? (uint64_t)(int64_t)list[1 + i].d : (uint64_t)usual[i], 4);
+}
+
+/* The sampling of generation_config.json, as room samp understands it. */
+static void allm__conv_meta_sampling(allm__conv *c) {
+    static const struct { const char *key, *name; double hi, absent; } floats[] = {
+        {"temperature", "general.sampling.temp", 1e6, 1},
+        {"top_p", "general.sampling.top_p", 1, 1},
+        {"min_p", "general.sampling.min_p", 1, 0},
+        {"repetition_penalty", "general.sampling.penalty_repeat", 1e6, 1},
+    };
+    const allm__conf *g = &c->folder->st.generation;
+    allm_error        ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    int               sample = -1;
+    int64_t           k = -1;
+    double            v;
+    if (!g->host) return;
+    allm__conf_get_bool(g, "do_sample", 2, &sample, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++) {
+        ignored.status = ALLM_OK;
+        if (allm__conf_get_f64(g, floats[i].key, 0, floats[i].hi, -1, &v, &ignored)) v = -1;
+        if (v < 0 && sample == 1) v = floats[i].absent;
+        if (sample == 0 && i == 0) v = 0;
+        if (v >= 0) allm__conv_meta_f32(c, floats[i].name, v);
+    }
+    ignored.status = ALLM_OK;
+    if (allm__conf_get_int(g, "top_k", 0, INT32_MAX, sample == 1 ? 50 : -1, &k, &ignored)) k = -1;
+    if (k >= 0) allm__conv_meta_uint(c, "general.sampling.top_k", ALLM__GGUF_I32, (uint64_t)k);
+}
+
 /* What the folder's row cannot say in GGUF. */
 static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch *base, allm_error *err) {
     const allm_model *m = c->folder;
@@ -38991,7 +39111,7 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
         if (base->flags & ALLM__A_FOURTH_NO_ROPE && (l->no_rope != 0) != ((i + 1) % 4 == 0))
             what = "other layers without RoPE than every fourth";
     }
-    if ((base->flags & ALLM__A_TILED) != (m->arch->flags & ALLM__A_TILED)) what = "the order of its value heads";
+    if (!(base->flags & ALLM__A_TILED) && m->arch->flags & ALLM__A_TILED) what = "the order of its value heads";
     if (base->rope != m->src.hf->rope && !(base->rope == ALLM__ROPE_PAIRS && m->hp.n_rot == m->hp.head_dim))
         what = "the order of its RoPE";
     if (m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
@@ -39003,8 +39123,12 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
     if (windows && !base->swa)
         allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
                   base->name);
-    if (m->hp.scaling == ALLM__SCALING_YARN && m->hp.rope_exact)
-        allm__log(c->host, ALLM_LOG_WARN, "%s: YaRN in GGUF is that with \"truncate\": a small difference", m->st.path);
+    if (windows && base->swa < 0)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: other readers of GGUF may not know that %s has windows of %lld",
+                  m->st.path, base->name, (long long)m->hp.window);
+    if (m->hp.scaling == ALLM__SCALING_YARN && !m->hp.rope_truncate)
+        allm__log(c->host, ALLM_LOG_WARN,
+                  "%s: other readers of GGUF know YaRN with \"truncate\" only: a small difference", m->st.path);
     if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
         allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
     return ALLM_OK;
@@ -39042,10 +39166,17 @@ static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
     }
     for (int64_t i = 0; i < hp->n_layer; i++)
         usual &= (m->layers[i].sliding != 0) == (base->swa < 0 || (base->swa > 0 && i % base->swa < base->swa - 1));
-    if (base->swa && m->any_window && !usual)
+    if (base->swa && m->any_window && (!usual || base->may & ALLM__T_PER_LAYER))
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
     if (base->mixer == ALLM__MIX_DELTA)
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
+    if (base->flags & ALLM__A_TILED)
+        allm__conv_meta_sections(c, allm__arch_key_name(key, base, "rope.dimension_sections"));
+    if (base->need & ALLM__T_ALTUP)
+        allm__conv_meta_floats(c, allm__arch_key_name(key, base, "activation_sparsity_scale"), ALLM__L(sparsity), 0);
+    for (size_t i = 0; i < 4 && hp->act == ALLM__ACT_XIELU; i++)
+        allm__conv_meta_floats(c, allm__arch_xielu[i] + 1, ALLM__L(xielu) + i * sizeof(const float *), 1);
+    allm__conv_meta_sampling(c);
 }
 
 /* ---- its tokenizer */
@@ -39068,44 +39199,113 @@ static int32_t allm__conv_token_type(const allm__tok_load *l, size_t id, int pie
     return pieces && v->text.len == 6 && allm__tok_byte_of(v->text) >= 0 ? ALLM__TOK_BYTE : ALLM__TOK_NORMAL;
 }
 
-static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_t n, int pieces) {
+/* What a vocabulary is called in GGUF. Byte BPE has merges, pieces have scores, or marks of where words begin. */
+static const struct allm__conv_vocab { const char *name; int bytes, pieces, words; } allm__conv_vocabs[] = {
+    {"gpt2", 1, 0, 0}, {"llama", 0, 1, 0}, {"t5", 0, 1, 0}, {"bert", 0, 0, 1},
+};
+
+static const struct allm__conv_vocab *allm__conv_vocab_of(const allm__tok *t) { /* NULL: not written */
+    if (t->model == &allm__tok_models[ALLM__TOK_UNIGRAM]) return &allm__conv_vocabs[2];
+    if (t->model == &allm__tok_models[ALLM__TOK_WORDPIECE]) return &allm__conv_vocabs[3];
+    if (t->model != &allm__tok_models[ALLM__TOK_BPE]) return NULL;
+    return t->bytes ? &allm__conv_vocabs[0] : t->byte_fallback ? &allm__conv_vocabs[1] : NULL;
+}
+
+/* A token as GGUF spells it: those of WordPiece with a mark where a word begins, not where it goes on. */
+static void allm__conv_put_token(allm__conv *c, allm_str s, int words) {
+    const int whole = !words || (s.len > 1 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']');
+    if (whole) allm__conv_put_str(&c->meta, s);
+    else if (allm__str_starts(s, ALLM__S("##"))) allm__conv_put_str(&c->meta, allm__str(s.ptr + 2, s.len - 2));
+    else {
+        allm__conv_put_uint(&c->meta, s.len + 3, 8);
+        allm__buf_puts(&c->meta, ALLM__SPM_SPACE), allm__buf_put(&c->meta, s.ptr, s.len);
+    }
+}
+
+static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_t n,
+                                   const struct allm__conv_vocab *kind) {
     char name[32];
     allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, n);
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "[PAD%u]", (unsigned)i);
         const allm__tok_item *v = i < l->n_vocab ? &l->v[i] : NULL;
-        allm__conv_put_str(&c->meta, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name));
+        const int             plain = v && allm__conv_token_type(l, i, kind->pieces) == ALLM__TOK_NORMAL;
+        allm__conv_put_token(c, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name),
+                             kind->words && plain);
     }
     allm__conv_meta_array(c, "tokenizer.ggml.token_type", ALLM__GGUF_I32, n);
     for (size_t i = 0; i < n; i++) {
-        const int32_t type = i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED;
+        const int32_t type = i < l->n_vocab ? allm__conv_token_type(l, i, kind->pieces) : ALLM__TOK_UNUSED;
         allm__conv_put_uint(&c->meta, (uint64_t)type, 4);
     }
 }
 
-/* Byte BPE has merges, pieces of SentencePiece have scores; other kinds are not written. */
+static int allm__conv_has_norm(const allm__tok *t, int kind) {
+    for (size_t i = 0; i < t->n_norms; i++)
+        if (t->norms[i].kind == kind) return 1;
+    return 0;
+}
+
+/* Ids that mean something, and what is put around a text. */
+static void allm__conv_meta_ids(allm__conv *c, const allm__tok *t, int words) {
+    const int32_t cls = words && t->n_before ? t->before[0] : -1, sep = words && t->n_behind ? t->behind[0] : t->sep;
+    const struct { const char *key; int32_t id; } ids[] = {
+        {"bos", cls >= 0 ? cls : t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}, {"eot", t->eot},
+        {"eom", t->eom}, {"cls", cls}, {"seperator", sep}, {"mask", t->mask}}; /* spelled so */
+    char key[64];
+    for (size_t i = 0; i < ALLM__COUNT(ids); i++) {
+        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", ids[i].key);
+        if (ids[i].id >= 0) allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ids[i].id);
+    }
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, t->add_bos || cls >= 0);
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_eos_token", ALLM__GGUF_BOOL, t->add_eos && !words);
+    if (words) allm__conv_meta_uint(c, "tokenizer.ggml.add_sep_token", ALLM__GGUF_BOOL, t->n_behind > 0);
+}
+
+/* How pieces and words come about. */
+static void allm__conv_meta_norms(allm__conv *c, const allm__tok *t, const struct allm__conv_vocab *kind) {
+    int prefix = allm__conv_has_norm(t, ALLM__NORM_PREPEND), squeeze = allm__conv_has_norm(t, ALLM__NORM_PATTERN);
+    for (int i = 0; i < t->n_cuts; i++) {
+        prefix |= t->cuts[i].kind == ALLM__CUT_META && t->cuts[i].prepend;
+        squeeze |= t->cuts[i].kind == ALLM__CUT_SPACE;
+    }
+    if (kind->words) {
+        allm__conv_meta_uint(c, "tokenizer.ggml.normalizer.lowercase", ALLM__GGUF_BOOL,
+                             (uint64_t)allm__conv_has_norm(t, ALLM__NORM_LOWER));
+        allm__conv_meta_uint(c, "tokenizer.ggml.normalizer.strip_accents", ALLM__GGUF_BOOL,
+                             (uint64_t)allm__conv_has_norm(t, ALLM__NORM_BERT_MN));
+    }
+    if (!kind->pieces) return;
+    for (size_t i = 0; i < t->n_norms; i++) { /* SentencePiece's own steps are one */
+        const allm__norm_step *s = &t->norms[i];
+        if (s->kind == ALLM__NORM_SPM)
+            prefix |= (s->flags & ALLM__NORM_PREFIX) != 0, squeeze |= s->flags & ALLM__NORM_SQUEEZE;
+        if ((s->kind != ALLM__NORM_CLUSTERS && s->kind != ALLM__NORM_SPM) || !s->map.units) continue;
+        const size_t n = 4 + 4 * (size_t)s->map.n_units + s->map.strings.len; /* all of it lies there */
+        allm__conv_meta_array(c, "tokenizer.ggml.precompiled_charsmap", ALLM__GGUF_U8, n);
+        allm__buf_put(&c->meta, (const char *)s->map.units - 4, n);
+    }
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_space_prefix", ALLM__GGUF_BOOL, prefix != 0);
+    if (!strcmp(kind->name, "t5"))
+        allm__conv_meta_uint(c, "tokenizer.ggml.remove_extra_whitespaces", ALLM__GGUF_BOOL, squeeze != 0);
+}
+
 static void allm__conv_meta_tok(void *ctx, const allm__tok_load *l) {
     allm__conv      *c = (allm__conv *)ctx;
     const allm__tok *t = l->t;
     const size_t     n = (size_t)ALLM__MAX(c->folder->hp.n_vocab, (int64_t)l->n_vocab);
-    const int        pieces = !t->bytes;
-    int              prefix = 0;
-    double          *score  = pieces ? allm__conv_scores(c, l) : NULL;
-    const struct { const char *key; int32_t id; } ids[] = {
-        {"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}, {"eot", t->eot}, {"eom", t->eom}};
-    char key[64];
-    if (t->model != &allm__tok_models[ALLM__TOK_BPE] || (pieces && !t->byte_fallback)) return;
-    if (pieces && !score) { c->meta.failed = 1; return; }
-    for (size_t i = 0; i < t->n_norms; i++) prefix |= t->norms[i].kind == ALLM__NORM_PREPEND;
-    for (int i = 0; i < t->n_cuts; i++) prefix |= t->cuts[i].kind == ALLM__CUT_META && t->cuts[i].prepend;
-    allm__conv_meta_str(c, "tokenizer.ggml.model", pieces ? ALLM__S("llama") : ALLM__S("gpt2"));
-    allm__conv_meta_tokens(c, l, n, pieces);
-    if (pieces) {
+    const struct allm__conv_vocab *kind = allm__conv_vocab_of(t);
+    if (!kind) return;
+    double *score = kind->pieces ? allm__conv_scores(c, l) : NULL;
+    if (kind->pieces && !score) { c->meta.failed = 1; return; }
+    allm__conv_meta_str(c, "tokenizer.ggml.model", allm__str_of(kind->name));
+    allm__conv_meta_tokens(c, l, n, kind);
+    if (score) {
         allm__conv_meta_array(c, "tokenizer.ggml.scores", ALLM__GGUF_F32, n);
         for (size_t i = 0; i < n; i++)
             allm__conv_put_uint(&c->meta, allm__bits(i < l->n_vocab ? (float)score[i] : -1e4f), 4);
-        allm__conv_meta_uint(c, "tokenizer.ggml.add_space_prefix", ALLM__GGUF_BOOL, prefix != 0);
-    } else {
+    }
+    if (kind->bytes) {
         allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, l->n_merges);
         for (size_t i = 0; i < l->n_merges; i++) {
             const allm_str a = l->v[l->merges[i].left].text, b = l->v[l->merges[i].right].text;
@@ -39113,12 +39313,8 @@ static void allm__conv_meta_tok(void *ctx, const allm__tok_load *l) {
             allm__buf_put(&c->meta, a.ptr, a.len), allm__buf_putc(&c->meta, ' '), allm__buf_put(&c->meta, b.ptr, b.len);
         }
     }
-    for (size_t i = 0; i < ALLM__COUNT(ids); i++) {
-        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", ids[i].key);
-        if (ids[i].id >= 0) allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ids[i].id);
-    }
-    allm__conv_meta_uint(c, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, t->add_bos != 0);
-    allm__conv_meta_uint(c, "tokenizer.ggml.add_eos_token", ALLM__GGUF_BOOL, t->add_eos != 0);
+    allm__conv_meta_norms(c, t, kind);
+    allm__conv_meta_ids(c, t, kind->words);
 }
 
 /* Completes the head, whose last pair is the pre-tokenizer's name or nothing, and opens it in c->in. */
@@ -39281,19 +39477,63 @@ static const float *allm__conv_biases(allm__conv *c, const allm__arch_tensor *ro
     return v;
 }
 
+/* What is multiplied into a tensor. */
+static void allm__conv_fold(const allm__conv *c, const allm__arch_tensor *row, allm__conv_source *s) {
+    const allm__hparams *hp = &c->folder->hp;
+    const struct { char place; size_t at; double scale; } rows[] = {
+        {'g', ALLM__G(tok_embd), hp->embed_scale},     {'g', ALLM__G(output), hp->logit_scale},
+        {'l', ALLM__L(wq), hp->attn_in_scale},         {'l', ALLM__L(wk), hp->attn_in_scale * hp->key_scale},
+        {'l', ALLM__L(wv), hp->attn_in_scale},         {'l', ALLM__L(bk), hp->key_scale},
+        {'l', ALLM__L(wo), hp->attn_out_scale},        {'l', ALLM__L(bo), hp->attn_out_scale},
+        {'l', ALLM__L(in), hp->ssm_in_scale},          {'l', ALLM__L(ssm_out), hp->ssm_out_scale},
+        {'l', ALLM__L(ff.gate), hp->gate_scale},       {'l', ALLM__L(ff.b_gate), hp->gate_scale},
+        {'l', ALLM__L(ff.down), hp->down_scale},       {'l', ALLM__L(ff.b_down), hp->down_scale},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (row->place == rows[i].place && row->at == rows[i].at) s->scale = (float)rows[i].scale;
+    if (row->place == 'l' && row->at == ALLM__L(in)) s->row_scale = c->ssm_scale;
+}
+
+/* The factors of the rows that mamba 2 is fed from: z, x, b, c, dt. */
+static allm_status allm__conv_ssm_scale(allm__conv *c, allm_error *err) {
+    const allm__hparams *hp = &c->folder->hp;
+    const int64_t        bc = hp->n_ssm_group * hp->d_state, n[5] = {hp->d_inner, hp->d_inner, bc, bc, hp->n_ssm};
+    const size_t         n_all = (size_t)(2 * (hp->d_inner + bc) + hp->n_ssm);
+    float               *v = (float *)allm__arena_array(&c->arena, n_all, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, n_all * sizeof *v);
+    c->ssm_scale = v;
+    for (int k = 0; k < 5; k++)
+        for (int64_t i = 0; i < n[k]; i++) *v++ = (float)hp->ssm_scale[k];
+    return ALLM_OK;
+}
+
+/* Which value heads of a delta net are meant: in folders head i is of key head i / (heads / n), there of i % n. */
+static void allm__conv_tile(const allm__hparams *hp, const allm__arch_tensor *row, allm__conv_source *s) {
+    const int64_t size = hp->d_inner / hp->n_ssm, keys = 2 * hp->n_ssm_group * hp->d_state;
+    const struct { size_t at; int64_t first, size; int cols; } rows[] = {
+        {ALLM__L(in), keys, size, 0}, {ALLM__L(conv), keys, size, 0}, {ALLM__L(gate_z), 0, size, 0},
+        {ALLM__L(alpha), 0, 1, 0},    {ALLM__L(beta), 0, 1, 0},       {ALLM__L(a), 0, 1, 1},
+        {ALLM__L(b_dt), 0, 1, 1},     {ALLM__L(ssm_out), 0, size, 1},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (row->at == rows[i].at) s->tile_first = rows[i].first, s->tile = rows[i].size, s->tile_cols = rows[i].cols;
+}
+
 /* Rows of one name, for a layer or for none. */
 static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, const allm__arch_tensor *row, int n,
                                       int64_t i_layer, allm_error *err) {
     const allm_model   *m = c->folder;
     const allm__layer  *l = &m->layers[ALLM__MAX(i_layer, 0)];
     const char         *fields = i_layer < 0 ? (const char *)&m->w : (const char *)l;
+    const int           folds  = allm__conv_folds(base);
+    const char         *name   = row->name;
     const int           turns  = base->rope == ALLM__ROPE_PAIRS && m->src.hf->rope == ALLM__ROPE_HALVES;
     const int           is_qk  = row->at == ALLM__L(wq) || row->at == ALLM__L(wk) || row->at == ALLM__L(bq) ||
                                  row->at == ALLM__L(bk);
     allm__conv_source   s;
     int64_t             dims[4], more[4];
     memset(&s, 0, sizeof s);
-    if (!((i_layer < 0 ? m->w.has : l->has) & row->group)) return ALLM_OK;
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || row->group == ALLM__T_XIELU) return ALLM_OK;
     const int32_t n_dims = allm__model_dims(m, row, l, dims);
     if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
     for (int i = 0; i < n; i++) {
@@ -39303,16 +39543,23 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     }
     if (row->kind == 'v' ? !s.v : s.n_mats < n) return ALLM_OK;
     if (row->group == ALLM__T_HEAD && m->w.output.fmt == m->w.tok_embd.fmt && m->w.output.data == m->w.tok_embd.data &&
-        m->w.output.parts == m->w.tok_embd.parts)
+        m->w.output.parts == m->w.tok_embd.parts && !(folds && m->hp.embed_scale != m->hp.logit_scale))
         return ALLM_OK;
     if (i_layer >= 0 && turns && is_qk && l->mixer == ALLM__MIX_ATTENTION) s.turned = l->head_dim;
     if (s.v && (n > 1 || s.turned) && !(s.v = allm__conv_biases(c, row, n, l, s.turned)))
         return allm__fail_memory(err, (size_t)dims[0] * sizeof *s.v);
     if (s.v) s.turned = 0;
+    if (folds) {
+        allm__conv_fold(c, row, &s);
+        if (i_layer >= 0 && row->at == ALLM__L(ffn_norm)) name = "ffn_norm"; /* its name in such files */
+    }
+    if (base->flags & ALLM__A_TILED && !(m->arch->flags & ALLM__A_TILED) && i_layer >= 0 &&
+        l->mixer == ALLM__MIX_DELTA)
+        allm__conv_tile(&m->hp, row, &s);
     if (!(row->group & (base->need | base->may)))
         return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1,
                           "%s in GGUF has no tensor \"%s\", which this folder has", base->name, row->name);
-    return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
+    return allm__conv_add(c, name, i_layer, dims, n_dims, &s, err);
 }
 
 /* Divisors of RoPE's frequencies, where the folder has a formula. */
@@ -39343,6 +39590,7 @@ static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
 static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
     const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
     c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
+    if (allm__conv_folds(base) && allm__conv_ssm_scale(c, err)) return err->status;
     if (!c->sources ||
         !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
         return allm__fail_memory(err, most * sizeof *c->in.tensors);

@@ -1,6 +1,7 @@
 /* Room model: what opens and what does not, memory counted and limited, references, what is told about a model.
  * FAULTS rows 12, 13, 36 and 38. */
 #include "make_model.h"
+#include <dirent.h>
 
 static const allm_model_config model_config;
 
@@ -217,6 +218,112 @@ static void test_model_folder_faults(void **state) {
         if (!rows[i].words && status) fail_msg("row %zu: %s", i, err.message);
         if (rows[i].words && (!status || !strstr(err.message, rows[i].words)))
             fail_msg("row %zu: \"%s\", expected \"%s\"", i, err.message, rows[i].words);
+    }
+    st_folder_remove(path);
+}
+
+/* A folder whose file ends anywhere: the weights', config.json. No prefix opens but the whole. */
+static void test_model_fault_16_folder_truncation(void **state) {
+    static const char *const names[] = {"model.safetensors", "config.json"};
+    char                     path[300];
+    (void)state;
+    st_folder_new(path);
+    for (size_t k = 0; k < ALLM__COUNT(names); k++) {
+        size_t n;
+        model_folder(path, model_json, NULL, NULL, NULL);
+        char *name = test_path(path, names[k]), *text = test_read(name, &n);
+        for (size_t i = 0; i < n; i++) {
+            test_engine e;
+            allm_error  err = {0};
+            allm_model *m   = NULL;
+            st_write(path, names[k], text, i);
+            allm_status status = model_open_folder(path, &m, &e, &err);
+            if (!status) allm__model_release(m);
+            if (status != ALLM_E_FORMAT || !strstr(err.message, names[k]))
+                fail_msg("%s, %zu of %zu bytes: %d \"%s\"", names[k], i, n, (int)status, err.message);
+            assert_true(e.heap.peak < 1 << 20);
+            test_engine_free(&e);
+        }
+        st_write(path, names[k], text, n);
+        free(name), free(text);
+    }
+    st_folder_remove(path);
+}
+
+/* Every key that a table or a class of models reads, with every type of value and numbers out of range: the folder
+ * opens, or the message names config.json and the key; the key is not used by this class, then. */
+static void test_model_fault_20_keys(void **state) {
+    static const char *const values[] = {
+        "\"text\"", "[]", "{}", "null", "true", "-1", "0", "3", "1e999", "-1e400", "1e-400", "18446744073709551616",
+        "9223372036854775808", "0.5", "[1, 2]", "{\"a\": 1}", "\"\\ud800\"",
+    };
+    char path[300];
+    int  n = 0, n_open = 0;
+    (void)state;
+    st_folder_new(path);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++)
+        for (const char *key = allm__arch_keys[i].hf; key && *key;) {
+            const size_t len = strcspn(key, " ");
+            for (size_t k = 0; k < ALLM__COUNT(values) && !memchr(key, '.', len); k++, n++) {
+                test_engine e;
+                char        config[2048], name[80], old[90];
+                allm_error  err = {0};
+                allm_model *m   = NULL;
+                snprintf(name, sizeof name, "%.*s", (int)len, key), snprintf(old, sizeof old, "\"%s\": ", name);
+                const char *at = strstr(model_json, old), *end = at ? at + strcspn(at, ",}") : NULL;
+                if (at)
+                    snprintf(config, sizeof config, "%.*s%s%s%s", (int)(at - model_json), model_json, old, values[k],
+                             end);
+                else snprintf(config, sizeof config, "{%s%s, %s", old, values[k], model_json + 1);
+                model_folder(path, config, NULL, NULL, NULL);
+                const double from   = test_seconds();
+                allm_status  status = model_open_folder(path, &m, &e, &err);
+                if (!status) allm__model_release(m), n_open++;
+                else if (!strstr(err.message, "config.json") && !strstr(err.message, "tensor"))
+                    fail_msg("%s%s: %s", old, values[k], err.message);
+                test_time(name, test_seconds() - from, 1);
+                assert_true(e.heap.peak < 64 << 20);
+                test_engine_free(&e);
+            }
+            key += len + (key[len] == ' ');
+        }
+    printf("             %d settings, %d open\n", n, n_open);
+    assert_true(n > 1000 && n_open < n / 2);
+    st_folder_remove(path);
+}
+
+/* NaN and infinities in the weights of a folder: it opens, and the logits are refused. */
+static void test_model_fault_15_folder_nan(void **state) {
+    static const uint32_t bits[] = {0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff};
+    static const int32_t  ids[]  = {1, 2, 3};
+    char                  path[300];
+    (void)state;
+    st_folder_new(path);
+    for (size_t k = 0; k < ALLM__COUNT(bits); k++) {
+        test_engine         e;
+        allm_error          err = {0};
+        allm_session_config sc  = {0};
+        allm_model         *m   = NULL;
+        allm_session       *s   = NULL;
+        size_t              n;
+        model_folder(path, model_json, NULL, NULL, NULL);
+        char *name = test_path(path, "model.safetensors"), *text = test_read(name, &n);
+        for (size_t i = n - 8 * 12 * 4; i < n; i += 4) memcpy(text + i, &bits[k], 4); /* down_proj */
+        st_write(path, "model.safetensors", text, n);
+        free(name), free(text);
+        if (model_open_folder(path, &m, &e, &err)) fail_msg("%s", err.message);
+        assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
+        assert_int_equal(allm__session_eval(s, ids, 3, 0, NULL, NULL, &err), ALLM_OK);
+        allm__samp samp;
+        int32_t    id;
+        assert_int_equal(allm__samp_init(&samp, &e.host, e.compute.kern, 16, &allm__samp_default, &err), ALLM_OK);
+        allm_status status = allm__samp_next(&samp, allm__session_logits(s, 0), &id, NULL, &err);
+        if ((k < 3 || status) && (status != ALLM_E_NUMERIC || !strstr(err.message, "is NaN")))
+            fail_msg("%x: %d \"%s\"", (unsigned)bits[k], (int)status, err.message);
+        allm__samp_free(&samp);
+        allm__session_destroy(s);
+        allm__model_release(m);
+        test_engine_free(&e);
     }
     st_folder_remove(path);
 }
@@ -488,6 +595,72 @@ static void test_model_plan_file(void **state) {
     test_engine_free(&e);
 }
 
+/* The plan of one model against what is allocated; returns 0 if it does not open. */
+static int model_plan_one(const char *path, int reference, int32_t n_threads) {
+    test_engine         e;
+    allm_error          err = {0};
+    allm_model_config   cfg = {0};
+    allm_session_config sc  = {0};
+    allm_memory_plan    plan;
+    allm_source         src = {0};
+    allm_model         *m   = NULL;
+    allm_session       *s   = NULL;
+    src.path = path, cfg.reference = reference, sc.n_ctx = 40;
+    test_engine_init(&e, n_threads, NULL);
+    if (!allm__model_plan(&e.host, &e.compute, &src, &cfg, &sc, &plan, &err)) {
+        assert_int_equal(e.heap.live, 0);
+        e.heap.peak = 0;
+        if (allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err)) fail_msg("%s", err.message);
+#ifndef ABSTRACTLLM_NO_MMAP
+        assert_int_equal(plan.mapped, m->n_tensor_bytes);
+#endif
+        if ((uint64_t)e.heap.live != plan.other)
+            fail_msg("%s: %lld bytes, planned: %llu", path, (long long)e.heap.live, (unsigned long long)plan.other);
+        if (allm__session_create(m, &sc, &s, &err)) fail_msg("%s", err.message);
+        if ((uint64_t)e.heap.live != plan.other + plan.repacked + plan.kv + plan.scratch ||
+            (uint64_t)e.heap.peak != plan.peak)
+            fail_msg("%s: %lld bytes, at most %lld, planned: %llu + %llu + %llu + %llu, at most %llu", path,
+                     (long long)e.heap.live, (long long)e.heap.peak, (unsigned long long)plan.other,
+                     (unsigned long long)plan.repacked, (unsigned long long)plan.kv, (unsigned long long)plan.scratch,
+                     (unsigned long long)plan.peak);
+        const int64_t        live = e.heap.live, n_calls = e.heap.n_calls;
+        static const int32_t ids[] = {3, 4, 5, 6, 7};
+        if (m->hp.causal && allm__session_eval(s, ids, 5, 0, NULL, NULL, &err)) fail_msg("%s: %s", path, err.message);
+        assert_true(e.heap.live == live && e.heap.n_calls == n_calls); /* evaluating takes nothing */
+    }
+    allm__session_destroy(s);
+    allm__model_release(m);
+    test_engine_free(&e);
+    return err.status == ALLM_OK;
+}
+
+/* Every golden model, folder or file, and a real one: what is planned is what is allocated, to the byte. */
+static void test_model_plan_golden(void **state) {
+    static const char *const groups[] = {"models", "mlx", "hfquant", "gguf", NULL}; /* NULL: the real one */
+    int n = 0, n_open = 0;
+    (void)state;
+    for (size_t k = 0; k < ALLM__COUNT(groups); k++) {
+        char          *root = groups[k] ? test_golden_path(groups[k]) : NULL;
+        DIR           *d    = root ? opendir(root) : NULL;
+        struct dirent *entry;
+        while (d && (entry = readdir(d)) != NULL) {
+            const int file = allm__str_ends(allm__str_of(entry->d_name), ALLM__S(".gguf"));
+            char     *path = test_path(root, entry->d_name);
+            if (*entry->d_name != '.' && (file || allm__file_kind(path) == ALLM__FILE_FOLDER))
+                for (int reference = 0; reference < 2; reference++, n++)
+                    n_open += model_plan_one(path, reference, 1 + n % 3);
+            free(path);
+        }
+        if (d) closedir(d);
+        free(root);
+    }
+    char *real = getenv("ALLM_TEST_MODELS") ? test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf") : NULL;
+    if (real) n_open += model_plan_one(real, 0, 2), n++;
+    free(real);
+    printf("             %d plans, %d of models that open\n", n, n_open);
+    assert_true(n_open >= 200);
+}
+
 typedef struct model_life_ctx {
     allm__compute compute;
     allm_source   src;
@@ -737,12 +910,16 @@ static const struct CMUnitTest test_model[] = {
     cmocka_unit_test(test_model_broken_files),
     cmocka_unit_test(test_model_golden_files_open),
     cmocka_unit_test(test_model_folder_faults),
+    cmocka_unit_test(test_model_fault_16_folder_truncation),
+    cmocka_unit_test(test_model_fault_20_keys),
+    cmocka_unit_test(test_model_fault_15_folder_nan),
     cmocka_unit_test(test_model_folder_no_memory),
     cmocka_unit_test(test_model_folder_broken),
     cmocka_unit_test(test_model_folder_sampling),
     cmocka_unit_test(test_model_folder_templates),
     cmocka_unit_test(test_model_plan),
     cmocka_unit_test(test_model_plan_file),
+    cmocka_unit_test(test_model_plan_golden),
     cmocka_unit_test(test_model_memory_limit),
     cmocka_unit_test(test_model_fault_38_allocations),
     cmocka_unit_test(test_model_fault_1_truncation),

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- memory that is counted: what a target leaves is a leak; what it takes has a bound */
 
@@ -157,6 +158,69 @@ static void fuzz_filter(input *in) {
     free(f);
 }
 
+/* A whole model file: container, metadata, tokenizer, tensors. */
+static void open_model(input *in, const allm_source *src) {
+    allm__compute     compute = {0};
+    allm_model_config cfg     = {0};
+    allm_model       *m;
+    if (!allm__model_open(&in->host, &compute, src, &cfg, &m, &in->err)) allm__model_release(m);
+}
+
+static void fuzz_model(input *in) {
+    allm_source src = source_of(in);
+    open_model(in, &src);
+}
+
+/* A folder of these files, one of which is the input: up to a NUL config.json, behind it the weights, or else the
+ * weights of a small llama with all bytes zero. */
+static void put_file(const char *folder, const char *name, const void *p, size_t n) {
+    char  path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    if (f) fwrite(p, 1, n, f), fclose(f);
+}
+
+static size_t small_weights(char *p, size_t most) {
+    static const struct { const char *name; int rows, cols; } all[] = {
+        {"embed_tokens", 16, 8}, {"norm", 8, 1}, {"layers.0.input_layernorm", 8, 1},
+        {"layers.0.post_attention_layernorm", 8, 1}, {"layers.0.self_attn.q_proj", 8, 8},
+        {"layers.0.self_attn.k_proj", 4, 8}, {"layers.0.self_attn.v_proj", 4, 8}, {"layers.0.self_attn.o_proj", 8, 8},
+        {"layers.0.mlp.gate_proj", 12, 8}, {"layers.0.mlp.up_proj", 12, 8}, {"layers.0.mlp.down_proj", 8, 12},
+    };
+    size_t n = 8, at = 0;
+    memset(p, 0, most);
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        const size_t bytes = (size_t)(all[i].rows * all[i].cols) * 4;
+        n += (size_t)snprintf(p + n, most - n, "%c\"model.%s.weight\":{\"dtype\":\"F32\",\"shape\":[%d",
+                              i ? ',' : '{', all[i].name, all[i].rows);
+        if (all[i].cols > 1) n += (size_t)snprintf(p + n, most - n, ",%d", all[i].cols);
+        n += (size_t)snprintf(p + n, most - n, "],\"data_offsets\":[%zu,%zu]}", at, at + bytes);
+        at += bytes;
+    }
+    p[n++] = '}', p[0] = (char)((n - 8) & 255), p[1] = (char)((n - 8) >> 8);
+    memset(p + n, 0, at);
+    return n + at;
+}
+
+static void fuzz_folder(input *in) {
+    static char folder[64], weights[8192];
+    static size_t n_weights;
+    const char  *end = in->text.len ? (const char *)memchr(in->text.ptr, 0, in->text.len) : NULL;
+    const size_t n = end ? (size_t)(end - in->text.ptr) : in->text.len;
+    allm_source  src = {0};
+    if (!*folder) {
+        snprintf(folder, sizeof folder, "%s/allm-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+        if (!mkdtemp(folder)) abort();
+        n_weights = small_weights(weights, sizeof weights);
+        put_file(folder, "model.safetensors", weights, n_weights);
+    }
+    put_file(folder, "config.json", in->text.ptr, n);
+    if (end) put_file(folder, "model.safetensors", end + 1, in->text.len - n - 1);
+    src.path = folder;
+    open_model(in, &src);
+    if (end) put_file(folder, "model.safetensors", weights, n_weights);
+}
+
 static const struct {
     const char *name;
     void (*run)(input *in);
@@ -165,6 +229,13 @@ static const struct {
     {"json", fuzz_json, "{\"a\": [1, -2.5e3, \"x\\u00e9\\ud83d\\ude00\"], \"b\": {\"c\": null, \"d\": true}}"},
     {"gguf", fuzz_gguf, "GGUF\3"},
     {"safetensors", fuzz_safetensors, "\x40"},
+    {"model", fuzz_model, "GGUF\3"},
+    {"folder", fuzz_folder,
+     "{\"model_type\": \"llama\", \"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, "
+     "\"num_key_value_heads\": 1, \"intermediate_size\": 12, \"max_position_embeddings\": 32, \"rms_norm_eps\": 1e-5, "
+     "\"tie_word_embeddings\": true, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"original_max_position_embeddings\": 64}, \"quantization\": {\"group_size\": 64, \"bits\": 4}, "
+     "\"layer_types\": [\"full_attention\"], \"torch_dtype\": \"bfloat16\"}"},
     {"tokenizer", fuzz_tokenizer,
      "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
      "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
