@@ -13742,7 +13742,8 @@ static allm_status allm__hub_get(const allm__host *h, const char *root, const ch
 
 /* ---- known models */
 
-static const allm_catalog_entry allm__hub_catalog[] = { /* bytes: of the weights, to a few thousandths */
+static const allm_catalog_entry allm__hub_catalog[] = { /* parameters and bytes follow from the configs
+    (tests/test_hub.c); Qwen3 files hold the head a second time */
     {"HuggingFaceTB/SmolLM2-135M-Instruct", "llama", "BF16", "chat", 0.1345, 269030016, 8192},
     {"HuggingFaceTB/SmolLM2-360M-Instruct", "llama", "BF16", "chat", 0.3618, 723642240, 8192},
     {"HuggingFaceTB/SmolLM2-1.7B-Instruct", "llama", "BF16", "chat", 1.7114, 3422752768, 8192},

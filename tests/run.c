@@ -75,6 +75,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_recur.c"
 #include "test_eval.c"
 #include "test_samp.c"
+#include "test_vision.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_remote.c"
@@ -139,6 +140,7 @@ static const test_group test_groups[] = {
     GROUP(recur),
     GROUP(eval),
     GROUP(samp),
+    GROUP(vision),
     GROUP(gen),
     GROUP(sess),
     GROUP(remote),

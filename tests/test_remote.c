@@ -489,7 +489,8 @@ static void test_remote_every_split(void **state) {
             assert_string_equal(r.text, "na\xc3\xafve \xf0\x9f\x98\x80");
             assert_string_equal(r.reasoning, "hm");
             assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
-            assert_true(allm__round_complete(&http_host, allm__str_of(r.tool_calls[0].arguments_json)) && !strcmp(r.tool_calls[0].name, "f"));
+            assert_true(allm__round_complete(&http_host, allm__str_of(r.tool_calls[0].arguments_json)));
+            assert_true(!strcmp(r.tool_calls[0].name, "f"));
             assert_true(r.prompt_tokens == 5 && r.completion_tokens == 2);
             if (strncmp(allm__buf_text(&got), "R[hm]T[", 7)) fail_msg("%s", got.ptr);
             allm__buf_free(&got), allm_response_free(&r);
@@ -740,10 +741,12 @@ static void test_remote_floods(void **state) {
         {"openai", REMOTE_SSE, "data: {]\n\n", ALLM_E_REMOTE},
         {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n",
             "{\"message\":{\"content\":\"more \"},\"done\":false}\n", ALLM_OK},
-        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n", "\x01\xff garbage \n", ALLM_E_REMOTE},
+        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n", "\x01\xff garbage \n",
+            ALLM_E_REMOTE},
         {"anthropic", REMOTE_SSE, "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
             "\"text_delta\",\"text\":\"more \"}}\n\n", ALLM_OK},
-        {"anthropic", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+        {"anthropic", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n",
+            "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
             ALLM_E_REMOTE},
         {"anthropic", "HTTP/1.1 200 OK\r\n", "X-Header: 1\r\n", ALLM_E_REMOTE},
     };
