@@ -13614,12 +13614,13 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     allm__hub_add(link, "/"), allm__hub_add(link, file);
     if (!part[0] || !link[0]) return allm__fail(p->err, ALLM_E_ARGUMENT, p->name.repo, -1, "the path is too long");
     struct stat st;
-    if (allm__hub_make_folders(part, p->err) || allm__hub_make_folders(link, p->err)) return p->err->status;
+    if (allm__hub_make_folders(part, p->err)) return p->err->status;
     if (stat(blob, &st) != 0 || (uint64_t)st.st_size != p->total) {
         if (allm__hub_fetch(p, url, etag, part)) return p->err->status;
         if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s",
             strerror(errno));
     }
+    if (allm__hub_make_folders(link, p->err)) return p->err->status; /* not before: lists would show an empty model */
     allm__hub_add(target, "../../");
     for (const char *c = file; *c; c++)
         if (*c == '/') allm__hub_add(target, "../");

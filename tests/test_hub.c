@@ -295,6 +295,9 @@ static void test_hub_pull(void **state) {
         assert_int_equal(found, status == ALLM_OK);
         assert_int_equal(hub_files_with(&g, "snapshots/"), status == ALLM_OK);
         assert_int_equal(hub_files_with(&g, "refs/"), status == ALLM_OK);
+        size_t n_listed;
+        assert_int_equal(allm_hub_list(rt, NULL, 0, &n_listed, &g.err), ALLM_OK);
+        assert_int_equal(n_listed, status == ALLM_OK);
         if (cases[i].what == HUB_DROPS) { /* another day, what came is not fetched again */
             s.what = HUB_GOOD;
             if (allm_hub_pull(rt, "acme/m", NULL, NULL, NULL, &g.err)) fail_msg("%s", g.err.message);
