@@ -22,7 +22,7 @@ THREADED = mem io thr tmpl model kv fwd gen sess prov job api
 HEADER   = abstractllm.h
 CURL     = $(shell printf '\043include <curl/curl.h>\n' | $(CC) -E -xc - >/dev/null 2>&1 && echo yes)
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(filter-out $(if $(CURL),,examples/transport_curl.c),\
-             $(wildcard examples/*.c)))
+             $(wildcard examples/*.c))) $(if $(shell command -v $(CXX)),build/examples/cplusplus)
 TESTS    = $(wildcard tests/*.c tests/*.h)
 
 .PHONY: all run chat examples deps test asan ubsan tsan golden lint matrix fuzz coverage bench size room install clean
@@ -44,6 +44,15 @@ chat: build/allm
 examples: $(EXAMPLES)
 
 build/examples/transport_curl: LIBS += -lcurl
+
+# C++ programs take the implementation from one C file.
+build/examples/allm.o: $(HEADER)
+	@mkdir -p build/examples
+	@printf '\043define ABSTRACTLLM_IMPLEMENTATION\n\043include "abstractllm.h"\n' > build/examples/allm.c
+	$(COMPILE) -c -o $@ build/examples/allm.c
+
+build/examples/cplusplus: examples/cplusplus.cpp build/examples/allm.o
+	$(CXX) -std=c++11 -I. $(CFLAGS) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -o $@ $^ $(LIBS)
 
 build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples

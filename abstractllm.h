@@ -73,7 +73,9 @@
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https,
- *                                they need a transport: allm_config.transport, examples/transport_curl.c
+ *                                they need a transport: allm_config.transport, examples/transport_curl.c. Neither
+ *                                timeout nor cancel ends the system's look-up of a host's name (usually 5 to 30 s at
+ *                                most); addresses in figures and localhost need none
  *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
@@ -306,7 +308,8 @@ typedef struct allm_config {
     float          adapter_scale; /* how much of it; 0: all, 1 */
 } allm_config;
 
-typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
+typedef struct allm_capabilities { /* what is true of the opened model; of a remote one: of its API. Its server may
+                                      have less (ALLM_E_UNSUPPORTED, ALLM_E_ARGUMENT, with the server's own words) */
     int32_t  streaming, async, system_prompt, tools, parallel_tools, vision, embeddings, json_schema, logprobs;
     int32_t  multi_turn, reasoning;
     int32_t  max_context, max_output; /* tokens */
@@ -370,6 +373,13 @@ typedef struct allm_tool { /* what the model may call */
     void *ctx;
 } allm_tool;
 
+typedef struct allm_image { /* exactly one of path and data; zeroed members are not given */
+    const char *path;       /* of a file: PNG, JPEG, GIF or WebP, by its content; at most 32 MiB */
+    const void *data;       /* [n_bytes] of such a file; or, with width and height, of pixels */
+    size_t      n_bytes;
+    int32_t     width, height; /* > 0: data is [height, width, 3] bytes, red, green, blue, the top row first */
+} allm_image;
+
 typedef struct allm_message {
     const char *role;      /* "system", "user", "assistant", "tool", or whatever else the template knows */
     const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. May be NULL */
@@ -377,6 +387,8 @@ typedef struct allm_message {
     const allm_tool_call *tool_calls; /* [n_tool_calls] of an assistant; arguments_json is a JSON object, or NULL */
     size_t                n_tool_calls;
     const char           *tool_call_id, *name; /* role "tool": which call this answers, and the tool's name; or NULL */
+    const allm_image     *images; /* [n_images] of a user, before the content; ALLM_E_UNSUPPORTED without vision */
+    size_t                n_images;
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
@@ -403,7 +415,7 @@ typedef struct allm_request {
     const allm_message *messages;        /* ... or [n_messages] messages */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
-                                  most 64, 1 MiB each, 8 MiB together */
+                                  most 64, 1 MiB each, 8 MiB together. Image files among them are as `images` */
     size_t              n_files;
     const allm_sampling *sampling;
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -433,6 +445,9 @@ typedef struct allm_request {
                             stop text) is only its beginning */
     int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
                            penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
+    const allm_image *images; /* [n_images] of the prompt or the last user message, behind its own; at most 64 MiB in a
+                                 request. ALLM_E_UNSUPPORTED, "vision", before any work, where capabilities lack it */
+    size_t            n_images;
 } allm_request;
 
 typedef enum allm_finish {
@@ -12936,12 +12951,24 @@ static int allm__http_connect(const allm__http_url *u, const allm_http *io, allm
     char             host[256], port[8];
     struct addrinfo  hints, *list = NULL;
     allm_error       last = {ALLM_E_REMOTE, -1, 0, 0, 0, "", "no address"};
-    int              fd   = -1;
+    int              fd   = -1, figures = 0;
     memset(&hints, 0, sizeof hints);
     hints.ai_family = AF_UNSPEC, hints.ai_socktype = SOCK_STREAM;
     memcpy(host, u->host.ptr, u->host.len), host[u->host.len] = 0;
     snprintf(port, sizeof port, "%d", (int)u->port);
-    int failed = getaddrinfo(host, port, &hints, &list);
+    int local = allm__str_eq(u->host, ALLM__S("localhost")); /* RFC 6761: needs no asking */
+    for (int i = 0, n = local ? 2 : 1; i < n && fd < 0; i++) { /* an address in figures does not block */
+        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+        if (getaddrinfo(local ? i ? "::1" : "127.0.0.1" : host, port, &hints, &list)) continue;
+        memset(&last, 0, sizeof last);
+        fd = allm__http_connect_one(list, io, &last);
+        freeaddrinfo(list), list = NULL, figures = 1;
+        if (last.status == ALLM_E_CANCELLED) break;
+    }
+    if (figures && fd < 0) *err = last;
+    if (figures) return fd;
+    hints.ai_flags = 0;
+    int failed     = getaddrinfo(host, port, &hints, &list); /* blocks as long as the system's resolver does */
     if (failed) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no such host: %s", gai_strerror(failed)), -1;
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
         memset(&last, 0, sizeof last);
@@ -14371,12 +14398,13 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     allm__hub_add(link, "/"), allm__hub_add(link, file);
     if (!part[0] || !link[0]) return allm__fail(p->err, ALLM_E_ARGUMENT, p->name.repo, -1, "the path is too long");
     struct stat st;
-    if (allm__hub_make_folders(part, p->err) || allm__hub_make_folders(link, p->err)) return p->err->status;
+    if (allm__hub_make_folders(part, p->err)) return p->err->status;
     if (stat(blob, &st) != 0 || (uint64_t)st.st_size != p->total) {
         if (allm__hub_fetch(p, url, etag, part)) return p->err->status;
         if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s",
             strerror(errno));
     }
+    if (allm__hub_make_folders(link, p->err)) return p->err->status; /* not before: lists would show an empty model */
     allm__hub_add(target, "../../");
     for (const char *c = file; *c; c++)
         if (*c == '/') allm__hub_add(target, "../");
@@ -14499,7 +14527,8 @@ static allm_status allm__hub_get(const allm__host *h, const char *root, const ch
 
 /* ---- known models */
 
-static const allm_catalog_entry allm__hub_catalog[] = { /* bytes: of the weights, to a few thousandths */
+static const allm_catalog_entry allm__hub_catalog[] = { /* parameters and bytes follow from the configs
+    (tests/test_hub.c); Qwen3 files hold the head a second time */
     {"HuggingFaceTB/SmolLM2-135M-Instruct", "llama", "BF16", "chat", 0.1345, 269030016, 8192},
     {"HuggingFaceTB/SmolLM2-360M-Instruct", "llama", "BF16", "chat", 0.3618, 723642240, 8192},
     {"HuggingFaceTB/SmolLM2-1.7B-Instruct", "llama", "BF16", "chat", 1.7114, 3422752768, 8192},
@@ -27804,7 +27833,7 @@ static allm_status allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const all
 static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, const allm__chat_request *r, int way,
                                    allm__val *list, allm_error *err) {
     static const char *const wants_text[] = {" functools[", ">>>all"}; /* FireFunction, Functionary 3.2 */
-    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL}, last = first;
+    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, last = first;
     const char  *system = r->system, *folded = NULL;
     size_t       i_first = 0;
     int          as_text = way == ALLM__CHAT_STRINGS;
@@ -43717,7 +43746,115 @@ static allm_status allm__samp_set_breakers(allm__samp *s, const int32_t *all, si
 }
 
 // MARK: >>vision  Vision
-/* Owns: image decoding, towers, projectors (not built yet). */
+/* Owns: images of requests as bytes of a file and their media type (towers and projectors are not built yet). Pixels
+ * become a PNG file whose data is not compressed. Spec: PNG (ISO/IEC 15948), RFC 1950 and 1951 (stored blocks). */
+
+enum { ALLM__VISION_CAP = 32 << 20, ALLM__VISION_ALL = 64 << 20 /* of one request */ };
+
+static int allm__vision_any(const allm_request *req) {
+    int any = req->n_images > 0;
+    for (size_t i = 0; i < req->n_messages; i++) any |= req->messages[i].n_images > 0;
+    return any;
+}
+
+/* What these bytes are as an image; NULL: none. */
+static const allm__file_head *allm__vision_sniff(const void *p, size_t n) {
+    const allm__file_head *head = allm__file_sniff((const uint8_t *)p, n, 0);
+    return head && head->kind == ALLM__MAGIC_IMAGE ? head : NULL;
+}
+
+/* Is this file an image, by its first bytes? What cannot be read is none; whoever opens it says why. */
+static int allm__vision_file(const allm__host *h, const char *path) {
+    allm__buf  head    = {h, NULL, 0, 0, 0, 0};
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    uint64_t   size    = 0;
+    int is_image = !allm__file_read_text(path, 15, &head, &size, &ignored) && allm__vision_sniff(head.ptr, head.len);
+    allm__buf_free(&head);
+    return is_image;
+}
+
+/* The remainder of p[n] after that of what stood before (PNG, annex D: reflected CRC-32), four bits at a time. */
+static uint32_t allm__vision_crc(uint32_t crc, const uint8_t *p, size_t n) {
+    static const uint32_t rows[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+                                      0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+                                      0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ rows[crc & 15], crc = crc >> 4 ^ rows[crc & 15];
+    }
+    return crc;
+}
+
+static void allm__vision_be32(allm__buf *b, uint32_t x) {
+    for (int i = 24; i >= 0; i -= 8) allm__buf_putc(b, (char)(x >> i & 255));
+}
+
+/* A chunk of a PNG file, whose data was put behind `from`, where its length and type stand. */
+static void allm__vision_chunk_end(allm__buf *b, size_t from) {
+    if (b->failed) return;
+    uint32_t n = (uint32_t)(b->len - from - 8), crc;
+    for (int i = 0; i < 4; i++) b->ptr[from + (size_t)i] = (char)(n >> (24 - 8 * i) & 255);
+    crc = ~allm__vision_crc(~(uint32_t)0, (const uint8_t *)b->ptr + from + 4, n + 4);
+    allm__vision_be32(b, crc);
+}
+
+/* Rows of pixels as one zlib stream of stored blocks, one a row or more; each row begins with filter 0. */
+static void allm__vision_rows(allm__buf *b, const uint8_t *rgb, size_t n_row, size_t n_rows) {
+    uint32_t s1 = 1, s2 = 0; /* Adler-32 of RFC 1950 */
+    allm__buf_put(b, "\x78\x01", 2);
+    for (size_t y = 0; y < n_rows; y++)
+        for (size_t x = 0, n; x <= n_row; x += n) { /* byte 0 is the filter's */
+            n        = ALLM__MIN(n_row + 1 - x, 65535);
+            int last = y + 1 == n_rows && x + n > n_row;
+            allm__buf_putc(b, (char)last);
+            allm__buf_putc(b, (char)(n & 255)), allm__buf_putc(b, (char)(n >> 8));
+            allm__buf_putc(b, (char)(~n & 255)), allm__buf_putc(b, (char)(~n >> 8 & 255));
+            if (!x) allm__buf_putc(b, 0), s2 = (s2 + s1) % 65521;
+            const uint8_t *p = rgb + y * n_row + x - (x > 0);
+            size_t         m = n - !x;
+            allm__buf_put(b, (const char *)p, m);
+            for (size_t i = 0; i < m; i++) s1 = (s1 + p[i]) % 65521, s2 = (s2 + s1) % 65521;
+        }
+    allm__vision_be32(b, s2 << 16 | s1);
+}
+
+static void allm__vision_png(allm__buf *b, const uint8_t *rgb, int32_t width, int32_t height) {
+    allm__buf_put(b, "\x89PNG\r\n\x1a\n\0\0\0\0IHDR", 16);
+    allm__vision_be32(b, (uint32_t)width), allm__vision_be32(b, (uint32_t)height);
+    allm__buf_put(b, "\x08\x02\0\0\0", 5); /* 8 bits, RGB */
+    allm__vision_chunk_end(b, 8);
+    size_t from = b->len;
+    allm__buf_put(b, "\0\0\0\0IDAT", 8);
+    allm__vision_rows(b, rgb, (size_t)width * 3, (size_t)height);
+    allm__vision_chunk_end(b, from);
+    from = b->len;
+    allm__buf_put(b, "\0\0\0\0IEND", 8);
+    allm__vision_chunk_end(b, from);
+}
+
+/* An image as the bytes of a file, a view of the caller's or of `own`, and its media type. */
+static allm_status allm__vision_load(const allm_image *image, allm__buf *own, allm_str *bytes, const char **media,
+                                     allm_error *err) {
+    static const struct { const char *name, *media; } types[] = {
+        {"a PNG image", "image/png"}, {"a JPEG image", "image/jpeg"}, {"a GIF image", "image/gif"},
+        {"a WebP image", "image/webp"},
+    };
+    uint64_t size = 0;
+    own->len      = 0;
+    *bytes        = allm__str((const char *)image->data, image->n_bytes);
+    if (image->width > 0) allm__vision_png(own, (const uint8_t *)image->data, image->width, image->height);
+    else if (image->path && allm__file_read_text(image->path, ALLM__VISION_CAP, own, &size, err)) return err->status;
+    if (own->failed) return allm__fail_memory(err, own->len);
+    if (!image->data || image->width > 0) *bytes = allm__str(own->ptr ? own->ptr : "", own->len);
+    if (bytes->len > ALLM__VISION_CAP)
+        return allm__fail(err, ALLM_E_MEMORY, image->path, -1, "the image has more than %d bytes", ALLM__VISION_CAP);
+    const allm__file_head *head = allm__vision_sniff(bytes->ptr, bytes->len);
+    for (size_t i = 0; head && i < ALLM__COUNT(types); i++)
+        if (!strcmp(types[i].name, head->name)) return *media = types[i].media, ALLM_OK;
+    return allm__fail(err, head ? ALLM_E_UNSUPPORTED : ALLM_E_FORMAT, image->path, -1,
+                      "%s%s, expected a PNG, JPEG, GIF or WebP image", image->path ? "is " : "image: ",
+                      head ? head->name : "no image");
+}
 
 // MARK: >>gen  Generation
 /* Owns: what happens between a request and its answer: files are inlined, messages become ids, ids become text events.
@@ -43836,9 +43973,10 @@ static allm_status allm__gen_file(const char *path, allm__buf *raw, allm__buf *o
     return status;
 }
 
-/* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. */
-static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, allm__buf *out,
-                                    allm_error *err) {
+/* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. images: those of
+ * the files that are images are left out. */
+static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, int images,
+                                    allm__buf *out, allm_error *err) {
     allm__buf   raw    = {h, NULL, 0, 0, 0, 0};
     allm_status status = ALLM_OK;
     if (req->n_files > ALLM__FILES_MAX)
@@ -43847,6 +43985,7 @@ static allm_status allm__gen_inline(const allm__host *h, const allm_request *req
     allm__buf_puts(out, text);
     size_t n_text = out->len;
     for (size_t i = 0; !status && !out->failed && i < req->n_files; i++) {
+        if (images && allm__vision_file(h, req->files[i])) continue;
         status = allm__gen_file(req->files[i], &raw, out, err);
         if (!status && out->len - n_text > ALLM__FILES_CAP)
             status = allm__fail(err, ALLM_E_MEMORY, req->files[i], -1,
@@ -44037,7 +44176,7 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "a raw request takes a prompt alone, %s needs a chat template",
                           req->prompt ? "a system prompt" : "a list of messages");
-    allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
+    allm_status status = allm__gen_inline(ids->host, req, req->prompt, 0, &buf, err);
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids,
                                   err);
@@ -44103,7 +44242,7 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     allm__chat_var     vars[6];
     allm__chat         chat = {out->host, NULL, m->chat_template, vars, allm__gen_tokens(m, vars), m->tok};
     allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
-    allm_message       one  = {"user", NULL, NULL, NULL, 0, NULL, NULL}, *copy = NULL;
+    allm_message       one  = {"user", NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, *copy = NULL;
     size_t             last, n = req->n_messages, n_bytes = 0;
     const char        *body = allm__gen_last_text(req, &last);
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold, req->tools, 0};
@@ -44114,7 +44253,7 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");
-    allm_status status = body ? allm__gen_inline(out->host, req, body, &text, err) : ALLM_OK;
+    allm_status status = body ? allm__gen_inline(out->host, req, body, 0, &text, err) : ALLM_OK;
     one.content        = text.ptr;
     if (!status && n) {
         copy = allm__mul(n, sizeof *copy, &n_bytes) ? (allm_message *)allm__alloc(out->host, n_bytes, 16) : NULL;
@@ -45093,6 +45232,8 @@ typedef struct allm__remote_ask { /* a request that is being written */
     size_t              last;       /* that message; SIZE_MAX: the prompt */
     int                 has_text;
     allm_error         *err;
+    allm__buf           image; /* bytes of the one being written */
+    uint64_t            n_image_bytes; /* of all */
 } allm__remote_ask;
 
 /* Do the caller's options hold this key? They replace what we would write. */
@@ -45276,6 +45417,78 @@ static void allm__remote_put_calls(allm__remote_ask *a, const allm_message *m, i
     allm__buf_putc(&a->body, ']');
 }
 
+/* RFC 4648, section 4. */
+static void allm__remote_put_base64(allm__buf *b, allm_str s) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char             *to        = allm__buf_room(b, (s.len + 2) / 3 * 4);
+    if (!to) return;
+    for (size_t i = 0; i < s.len; i += 3, to += 4) {
+        uint32_t three = 0;
+        for (size_t k = 0; k < 3; k++) three = three << 8 | (i + k < s.len ? (uint8_t)s.ptr[i + k] : 0);
+        for (int k = 0; k < 4; k++) to[k] = letters[three >> (18 - 6 * k) & 63];
+        if (i + 2 >= s.len) to[3] = '=';
+        if (i + 1 >= s.len) to[2] = '=';
+    }
+}
+
+/* One image in the form of the API. */
+static void allm__remote_put_image(allm__remote_ask *a, const allm_image *image) {
+    static const struct { const char *before, *between, *behind; } forms[] = { /* by column */
+        {"{\"type\": \"image_url\", \"image_url\": {\"url\": \"data:", ";base64,", "\"}}"},
+        {"\"", NULL, "\""},
+        {"{\"type\": \"image\", \"source\": {\"type\": \"base64\", \"media_type\": \"", "\", \"data\": \"", "\"}}"},
+    };
+    const int   c = a->r->api->column;
+    const char *media;
+    allm_str    bytes;
+    if (a->err->status || allm__vision_load(image, &a->image, &bytes, &media, a->err)) return;
+    if ((a->n_image_bytes += bytes.len) > ALLM__VISION_ALL) {
+        allm__fail(a->err, ALLM_E_MEMORY, image->path, -1, "the request's images have more than %d bytes",
+                   ALLM__VISION_ALL);
+        return;
+    }
+    allm__json_put_key(&a->body, NULL);
+    allm__buf_puts(&a->body, forms[c].before);
+    if (forms[c].between) allm__buf_puts(&a->body, media), allm__buf_puts(&a->body, forms[c].between);
+    allm__remote_put_base64(&a->body, bytes);
+    allm__buf_puts(&a->body, forms[c].behind);
+}
+
+/* The images of message m: its own, and if it is the last of a user the request's, then those among the files. */
+static void allm__remote_put_images(allm__remote_ask *a, const allm_message *m) {
+    const allm_request *q = a->req;
+    for (size_t i = 0; i < m->n_images; i++) allm__remote_put_image(a, &m->images[i]);
+    for (size_t i = 0; m->content == a->text.ptr && i < q->n_images; i++) allm__remote_put_image(a, &q->images[i]);
+    for (size_t i = 0; m->content == a->text.ptr && i < q->n_files; i++) {
+        allm_image file = {q->files[i], NULL, 0, 0, 0};
+        if (allm__vision_file(a->r->host, file.path)) allm__remote_put_image(a, &file);
+    }
+}
+
+static int allm__remote_has_images(const allm__remote_ask *a, const allm_message *m) {
+    int any = m->n_images > 0, last = m->content == a->text.ptr;
+    for (size_t i = 0; last && !any && i < a->req->n_files; i++)
+        any = allm__vision_file(a->r->host, a->req->files[i]);
+    return any || (last && a->req->n_images);
+}
+
+/* What a message says: a text, or a list of images and the text. Ollama has its images beside it. */
+static void allm__remote_put_content(allm__remote_ask *a, const allm_message *m) {
+    const int openai = a->r->api->wire == ALLM__WIRE_OPENAI, images = allm__remote_has_images(a, m);
+    if (!images || !openai) allm__remote_put(&a->body, "content", m->content ? m->content : "");
+    if (!images) return;
+    allm__json_put_key(&a->body, openai ? "content" : "images");
+    allm__buf_putc(&a->body, '[');
+    allm__remote_put_images(a, m);
+    if (openai && m->content && *m->content) {
+        allm__json_put_key(&a->body, NULL);
+        allm__buf_putc(&a->body, '{');
+        allm__remote_put(&a->body, "type", "text"), allm__remote_put(&a->body, "text", m->content);
+        allm__buf_putc(&a->body, '}');
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
 /* Messages of OpenAI and Ollama. */
 static void allm__remote_put_messages(allm__remote_ask *a) {
     const int    openai = a->r->api->wire == ALLM__WIRE_OPENAI;
@@ -45288,7 +45501,7 @@ static void allm__remote_put_messages(allm__remote_ask *a) {
         allm__remote_put(&a->body, "role", m.role);
         if (!m.content && m.n_tool_calls && openai)
             allm__json_put_key(&a->body, "content"), allm__buf_puts(&a->body, "null");
-        else allm__remote_put(&a->body, "content", m.content ? m.content : "");
+        else allm__remote_put_content(a, &m);
         if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
         allm__remote_put_calls(a, &m, openai);
         if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);
@@ -45313,6 +45526,7 @@ static void allm__remote_put_blocks(allm__remote_ask *a, const allm_message *m) 
     allm__buf  *b      = &a->body;
     const char *opaque = m->n_tool_calls ? allm__remote_opaque(a->r, m->tool_calls[0].id) : NULL;
     int         result = !strcmp(m->role, "tool");
+    if (allm__remote_has_images(a, m)) allm__remote_put_images(a, m);
     if (opaque) allm__json_put_key(b, NULL), allm__buf_puts(b, opaque);
     if (result || (m->content && *m->content)) {
         allm__json_put_key(b, NULL);
@@ -45486,11 +45700,12 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
 /* The body of a request. */
 static allm_status allm__remote_write(allm__remote_ask *a) {
     const char *text = allm__gen_last_text(a->req, &a->last);
-    if (a->req->n_files && !text)
+    if ((a->req->n_files || a->req->n_images) && a->last == SIZE_MAX && !a->req->prompt)
         return allm__fail(a->err, ALLM_E_ARGUMENT, NULL, -1,
-                          "files are given, but no message of a user to append them to");
+                          "files or images are given, but no message of a user to append them to");
+    if (!text && a->last != SIZE_MAX) text = ""; /* of a user who shows images and says nothing */
     a->has_text = text != NULL;
-    if (text && allm__gen_inline(a->r->host, a->req, text, &a->text, a->err)) return a->err->status;
+    if (text && allm__gen_inline(a->r->host, a->req, text, 1, &a->text, a->err)) return a->err->status;
     allm__buf_putc(&a->body, '{');
     if (a->r->model && allm__remote_field(a, "model")) allm__json_put_str(&a->body, allm__str_of(a->r->model));
     if (a->r->api->wire == ALLM__WIRE_OPENAI) allm__remote_ask_openai(a);
@@ -45686,12 +45901,12 @@ static void allm__remote_report(allm__remote_run *n, double start, allm_response
 
 static allm_status allm__remote_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
     allm__remote    *r     = (allm__remote *)self;
-    allm__remote_ask ask   = {r, req, {0}, {0}, SIZE_MAX, 0, err};
+    allm__remote_ask ask   = {r, req, {0}, {0}, SIZE_MAX, 0, err, {0}, 0};
     double           start = allm__plat_seconds();
     allm__remote_run run;
     memset(&run, 0, sizeof run);
     ALLM__STORE(&r->cancelled, 0); /* a cancel from before this is found by allm__gen_room */
-    ask.body.host = ask.text.host = run.thought.host = run.blocks.host = r->host;
+    ask.body.host = ask.text.host = ask.image.host = run.thought.host = run.blocks.host = r->host;
     run.r = r, run.max_tokens = req->max_tokens ? (uint64_t)req->max_tokens : 4096;
     run.sink.on_event = allm__remote_event, run.sink.ctx = &run;
     if (!req->n_messages || strcmp(req->messages[req->n_messages - 1].role, "tool")) r->opaque.len = 0; /* a new turn */
@@ -45713,7 +45928,7 @@ static allm_status allm__remote_generate(void *self, const allm_request *req, al
         allm__buf_free(&run.tools[i].id), allm__buf_free(&run.tools[i].name), allm__buf_free(&run.tools[i].args);
     allm__free(r->host, run.tools, run.cap_tools * sizeof *run.tools);
     allm__buf_free(&run.thought), allm__buf_free(&run.blocks);
-    allm__buf_free(&ask.body), allm__buf_free(&ask.text);
+    allm__buf_free(&ask.body), allm__buf_free(&ask.text), allm__buf_free(&ask.image);
     return status;
 }
 
@@ -45721,7 +45936,7 @@ static allm_status allm__remote_capabilities(void *self, allm_capabilities *out,
     const allm__remote *r = (const allm__remote *)self;
     (void)err;
     out->streaming = out->system_prompt = out->multi_turn = out->tools = out->parallel_tools = out->json_schema = 1;
-    out->reasoning  = 1; /* passed on where there is any */
+    out->reasoning = out->vision = 1; /* passed on where there is any */
     out->logprobs   = (r->api->features & ALLM__REMOTE_LOGPROBS) != 0;
     out->embeddings = r->api->embed != NULL;
     out->n_parallel = 1;
@@ -46497,7 +46712,7 @@ static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL}
+#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL, NULL, 0}
     static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
                               turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
                                           ALLM__TURN("user", "b")};
@@ -46565,7 +46780,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
     if (!status && (req->response_schema || req->grammar))
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
-    if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
+    if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", 0, &buf, err);
     if (!status) status = allm__gen_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
@@ -46883,6 +47098,17 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
     }
 }
 
+/* Images are for those who say that they can see; nobody else is bothered with them. */
+static allm_status allm__prov_sees(allm_llm *llm, const allm_request *req, allm_error *err) {
+    allm_capabilities can;
+    if (!allm__vision_any(req)) return ALLM_OK;
+    memset(&can, 0, sizeof can);
+    allm_status status = llm->row.capabilities ? llm->row.capabilities(llm->self, &can, err) : ALLM_OK;
+    if (status || can.vision) return status;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %s \"%.60s\" takes no images",
+                      llm->name[0] ? "the model" : "the provider", llm->name[0] ? llm->name : llm->row.name);
+}
+
 /* One answer on an object that was entered. rounds: zeroed, but for keeps; its arena is the caller's to free. If it
  * keeps them, its messages become the request's (a prompt is one) with those of every round and of the answer behind,
  * which may end with a complete round where the call failed; no messages: nothing came. */
@@ -46898,6 +47124,7 @@ static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *r
     relay.keeps = out || rounds->keeps || req->n_tools; /* what the model said goes back to it with the results */
     r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
+    if (!status) status = allm__prov_sees(llm, req, err);
     if (!status) status = allm__prov_rounds(&relay, rounds, r, err);
     if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
     if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
@@ -47793,6 +48020,27 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
 
 enum { ALLM__LOGPROBS_MAX = 100 };
 
+/* Images are a path or data, and pixels as many as they say. where is a format of i. */
+ALLM__PRINTF(3, 0)
+static void allm__api_images(const allm_image *images, size_t n, const char *where, uint64_t i, allm_error *err) {
+    char name[48];
+    if (!n || err->status) return;
+    snprintf(name, sizeof name, where, (unsigned long long)i);
+    if (!images) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s is NULL", name);
+    for (size_t k = 0; !err->status && k < n; k++) {
+        const allm_image *m    = &images[k];
+        size_t            want = 3;
+        int pixels = m->width || m->height, sized = m->width > 0 && m->height > 0 &&
+                     allm__mul(want, (size_t)m->width, &want) && allm__mul(want, (size_t)m->height, &want);
+        if (!m->path == !m->data || (m->path && (pixels || m->n_bytes)))
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] needs exactly one of path and data", name,
+                       (unsigned long long)k);
+        else if (pixels && (!sized || want != m->n_bytes))
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is %d x %d and has %llu bytes, 3 a pixel expected",
+                       name, (unsigned long long)k, (int)m->width, (int)m->height, (unsigned long long)m->n_bytes);
+    }
+}
+
 /* The texts of a message; calls have a name and arguments that are a JSON object. */
 static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
@@ -47800,6 +48048,10 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
     allm__api_text(m->reasoning, "messages[%llu].reasoning", i, err);
     allm__api_text(m->tool_call_id, "messages[%llu].tool_call_id", i, err);
     allm__api_text(m->name, "messages[%llu].name", i, err);
+    allm__api_images(m->images, m->n_images, "messages[%llu].images", i, err);
+    if (m->n_images && !err->status && strcmp(m->role, "user"))
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].images: only messages of a user have images",
+                   (unsigned long long)i);
     if (m->n_tool_calls && !m->tool_calls && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);
     for (size_t k = 0; !err->status && k < m->n_tool_calls; k++) {
@@ -47842,6 +48094,8 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+    if (allm__vision_any(req) && (req->n_prompt_ids || req->raw))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "images need a chat: a prompt or messages that are not raw");
     if (req->n_tools && (req->n_prompt_ids || req->raw))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tools need a chat: a prompt or messages that are not raw");
     if (req->max_tool_rounds < 0)
@@ -47854,6 +48108,7 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
                           (int)ALLM__LOGPROBS_MAX);
     allm__api_array(req->files, req->n_files, "files", err);
     allm__api_array(req->stop, req->n_stop, "stop", err);
+    allm__api_images(req->images, req->n_images, "images", 0, err);
     allm__api_text(req->prompt, "prompt", 0, err);
     allm__api_text(req->system, "system", 0, err);
     allm__api_text(req->template_kwargs, "template_kwargs", 0, err);
@@ -48361,6 +48616,8 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     allm_status status = allm__api_request(req, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
+    if (!status && allm__vision_any(req))
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: images are not rendered");
     if (!status) status = allm__gen_render(m, req, 0, &out, &user, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));

@@ -78,6 +78,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_eval.c"
 #include "test_lora.c"
 #include "test_samp.c"
+#include "test_vision.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_remote.c"
@@ -146,6 +147,7 @@ static const test_group test_groups[] = {
     GROUP(recur),
     GROUP(eval),
     GROUP(samp),
+    GROUP(vision),
     GROUP(gen),
     GROUP(sess),
     GROUP(remote),

@@ -935,6 +935,11 @@ static void test_api_requests(void **state) {
                               bad_content[] = {{.role = "user", .content = "hi"},
                                                {.role = "user", .content = "caf\xe9!"}};
     static const int32_t     ids[]   = {49, 80}, bad_ids[] = {49, 512, 3}, minus[] = {-1};
+    static const allm_image  no_image[] = {{NULL, NULL, 0, 0, 0}}, both[] = {{"a", "b", 1, 0, 0}},
+                             few[] = {{NULL, "12345", 5, 2, 1}}, minus_one[] = {{NULL, "123", 3, -1, 1}},
+                             huge[] = {{NULL, "123", 3, INT32_MAX, INT32_MAX}}, gif[] = {{NULL, "GIF89a", 6, 0, 0}};
+    static const allm_message shown[] = {{.role = "assistant", .content = "hi", .images = gif, .n_images = 1}},
+                              seen[]  = {{.role = "user", .content = "hi", .images = gif, .n_images = 1}};
     static const char *const stops[] = {"ok", "\xc0\x80"}, *const no_stop[] = {"ok", NULL}, *const file[] = {NULL};
     static const struct { allm_request r; allm_status status; int64_t offset; const char *words;
     } rows[] = {
@@ -957,6 +962,16 @@ static void test_api_requests(void **state) {
          0,
          "invalid UTF-8 (byte 0 of stop[1])"},
         {{.prompt = "a", .max_tokens = -1}, ALLM_E_ARGUMENT, -1, "max_tokens is -1"},
+        {{.prompt = "a", .n_images = 1}, ALLM_E_ARGUMENT, -1, "images is NULL"},
+        {{.prompt = "a", .images = no_image, .n_images = 1}, ALLM_E_ARGUMENT, -1, "images[0] needs exactly one of"},
+        {{.prompt = "a", .images = both, .n_images = 1}, ALLM_E_ARGUMENT, -1, "images[0] needs exactly one of"},
+        {{.prompt = "a", .images = few, .n_images = 1}, ALLM_E_ARGUMENT, -1, "images[0] is 2 x 1 and has 5 bytes"},
+        {{.prompt = "a", .images = minus_one, .n_images = 1}, ALLM_E_ARGUMENT, -1, "images[0] is -1 x 1"},
+        {{.prompt = "a", .images = huge, .n_images = 1}, ALLM_E_ARGUMENT, -1, "images[0] is 2147483647 x"},
+        {{.prompt = "a", .images = gif, .n_images = 1, .raw = 1}, ALLM_E_ARGUMENT, -1, "images need a chat"},
+        {{.messages = shown, .n_messages = 1}, ALLM_E_ARGUMENT, -1, "only messages of a user have images"},
+        {{.prompt = "a", .images = gif, .n_images = 1}, ALLM_E_UNSUPPORTED, -1, "vision"},
+        {{.messages = seen, .n_messages = 1}, ALLM_E_UNSUPPORTED, -1, "vision"},
         {{.prompt = "a", .n_logprobs = -2}, ALLM_E_ARGUMENT, -1, "n_logprobs is -2, expected -1 to 100"},
         {{.prompt = "a", .n_logprobs = 101}, ALLM_E_ARGUMENT, -1, "n_logprobs is 101"},
         {{.prompt = "a", .max_tokens = INT32_MIN}, ALLM_E_ARGUMENT, -1, "max_tokens"},

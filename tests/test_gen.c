@@ -112,7 +112,7 @@ static allm_status gen_inline(const char *text, const char *const *paths, size_t
     req.prompt = text, req.files = paths, req.n_files = n;
     memset(err, 0, sizeof *err);
     out->len = 0;
-    return allm__gen_inline(out->host, &req, text, out, err);
+    return allm__gen_inline(out->host, &req, text, 0, out, err);
 }
 
 static void test_gen_file_contents(void **state) {

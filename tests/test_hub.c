@@ -295,6 +295,9 @@ static void test_hub_pull(void **state) {
         assert_int_equal(found, status == ALLM_OK);
         assert_int_equal(hub_files_with(&g, "snapshots/"), status == ALLM_OK);
         assert_int_equal(hub_files_with(&g, "refs/"), status == ALLM_OK);
+        size_t n_listed;
+        assert_int_equal(allm_hub_list(rt, NULL, 0, &n_listed, &g.err), ALLM_OK);
+        assert_int_equal(n_listed, status == ALLM_OK);
         if (cases[i].what == HUB_DROPS) { /* another day, what came is not fetched again */
             s.what = HUB_GOOD;
             if (allm_hub_pull(rt, "acme/m", NULL, NULL, NULL, &g.err)) fail_msg("%s", g.err.message);
@@ -341,6 +344,54 @@ static void test_hub_pull_stops(void **state) {
     unsetenv("HF_ENDPOINT");
 }
 
+/* Parameters and bytes of the catalogue follow from the models' published hyper-parameters. */
+typedef struct hub_shape {
+    const char *name;
+    int64_t     n_vocab, n_embd, n_layer, n_ff, n_head, n_kv, n_dim;
+    int         heads; /* copies of the embeddings' matrix beside it in the file, as a head; -1: one that is its own */
+    int         bias, norms; /* biases of q, k and v; norms of q and k */
+} hub_shape;
+
+static const hub_shape hub_shapes[] = {
+    {"SmolLM2-135M", 49152, 576, 30, 1536, 9, 3, 64, 0, 0, 0},
+    {"SmolLM2-360M", 49152, 960, 32, 2560, 15, 5, 64, 0, 0, 0},
+    {"SmolLM2-1.7B", 49152, 2048, 24, 8192, 32, 32, 64, 0, 0, 0},
+    {"Qwen2.5-0.5B", 151936, 896, 24, 4864, 14, 2, 64, 0, 1, 0},
+    {"Qwen2.5-1.5B", 151936, 1536, 28, 8960, 12, 2, 128, 0, 1, 0},
+    {"Coder-0.5B", 151936, 896, 24, 4864, 14, 2, 64, 0, 1, 0},
+    {"Coder-1.5B", 151936, 1536, 28, 8960, 12, 2, 128, 0, 1, 0},
+    {"Qwen3-0.6B", 151936, 1024, 28, 3072, 16, 8, 128, 1, 0, 1},
+    {"Qwen3-1.7B", 151936, 2048, 28, 6144, 16, 8, 128, 1, 0, 1},
+    {"gemma-3-270m", 262144, 640, 18, 2048, 4, 1, 256, 0, 0, 2}, /* 2: and norms behind each half of a layer */
+    {"gemma-3-1b", 262144, 1152, 26, 6912, 4, 1, 256, 0, 0, 2},
+    {"Llama-3.2-1B", 128256, 2048, 16, 8192, 32, 8, 64, 0, 0, 0},
+    {"TinyLlama", 32000, 2048, 22, 5632, 32, 4, 64, -1, 0, 0},
+};
+
+static void test_hub_catalog_figures(void **state) {
+    const allm_catalog_entry *e;
+    allm_catalog_query        q = {0};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(hub_shapes); i++) {
+        const hub_shape *s    = &hub_shapes[i];
+        const int64_t    n_qk = (s->n_head + 2 * s->n_kv) * s->n_dim, embd = s->n_vocab * s->n_embd;
+        const int64_t layer = s->n_embd * (n_qk + s->n_head * s->n_dim) + 3 * s->n_embd * s->n_ff + 2 * s->n_embd +
+                              s->bias * n_qk + (s->norms > 0) * 2 * s->n_dim + (s->norms > 1) * 2 * s->n_embd;
+        const int64_t n = embd * (1 + (s->heads < 0)) + s->n_layer * layer + s->n_embd;
+        q.text          = s->name;
+        assert_int_equal(allm_catalog_search(&q, &e, 1), 1);
+        if (fabs(e->billions * 1e9 - (double)n) > 0.5e5) fail_msg("%s: %lld parameters", e->name, (long long)n);
+        if (e->n_bytes != (uint64_t)(2 * (n + ALLM__MAX(s->heads, 0) * embd)))
+            fail_msg("%s: %lld bytes", e->name, (long long)(2 * n));
+    }
+    q.text = "MiniLM"; /* bert: two biases and two norms with biases a layer, and a pooler */
+    assert_int_equal(allm_catalog_search(&q, &e, 1), 1);
+    const uint64_t d = 384, ff = 1536;
+    const uint64_t n = (30522 + 512 + 2) * d + 2 * d + 6 * (4 * (d * d + d) + 2 * d * ff + ff + d + 4 * d) + d * d + d;
+    assert_int_equal(e->n_bytes, 4 * n);
+    assert_int_equal(allm_catalog_search(NULL, NULL, 0), ALLM__COUNT(hub_shapes) + 1);
+}
+
 static void test_hub_catalog(void **state) {
     const allm_catalog_entry *found[64];
     allm_catalog_query        q = {0};
@@ -365,4 +416,5 @@ static void test_hub_catalog(void **state) {
 static const struct CMUnitTest test_hub[] = {
     cmocka_unit_test(test_hub_names),      cmocka_unit_test(test_hub_hashes),  cmocka_unit_test(test_hub_golden),
     cmocka_unit_test(test_hub_pull),       cmocka_unit_test(test_hub_pull_stops), cmocka_unit_test(test_hub_catalog),
+    cmocka_unit_test(test_hub_catalog_figures),
 };

@@ -7,7 +7,7 @@ static char remote_log[1 << 16]; /* the last request that a script was sent */
 typedef struct remote_script { /* a transport that plays one response after another, in pieces */
     const char *const *responses; /* [n]; NULL: no connection */
     size_t             n, piece;
-    int                n_calls;
+    int                n_calls, once; /* once: only the first piece is one, all the rest another */
 } remote_script;
 
 static allm_status remote_transport(void *ctx, const allm_http *io, allm_error *err) {
@@ -23,7 +23,10 @@ static allm_status remote_transport(void *ctx, const allm_http *io, allm_error *
     if (!text) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "cannot connect");
     memset(&r, 0, sizeof r);
     r.io = io, r.err = err, r.line.host = &http_host;
-    for (size_t i = 0; i < n && !err->status; i += piece) allm__http_feed(&r, text + i, ALLM__MIN(piece, n - i));
+    for (size_t i = 0; i < n && !err->status; i += piece) {
+        if (i && s->once) piece = n - i;
+        allm__http_feed(&r, text + i, ALLM__MIN(piece, n - i));
+    }
     allm__http_close(&r);
     allm__http_free(&r);
     return err->status;
@@ -80,10 +83,10 @@ static void test_remote_requests(void **state) {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
         "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"Hi there\"}],\"stop_reason\":\"end_turn\"}"};
     static const allm_tool_call call = {"c1", "add", "{\"a\": 1}"};
-    static const allm_message messages[] = {{"user", "Q\"", NULL, NULL, 0, NULL, NULL},
-                                            {"assistant", NULL, NULL, &call, 1, NULL, NULL},
-                                            {"tool", "3", NULL, NULL, 0, "c1", "add"},
-                                            {"user", "and?", NULL, NULL, 0, NULL, NULL}};
+    static const allm_message messages[] = {{"user", "Q\"", NULL, NULL, 0, NULL, NULL, NULL, 0},
+                                            {"assistant", NULL, NULL, &call, 1, NULL, NULL, NULL, 0},
+                                            {"tool", "3", NULL, NULL, 0, "c1", "add", NULL, 0},
+                                            {"user", "and?", NULL, NULL, 0, NULL, NULL, NULL, 0}};
     static const allm_tool tool = {"add", "adds", "{\"type\": \"object\"}", NULL, NULL};
     static const struct { const char *provider, *const *answer, *request; } cases[] = {
         {"openai", hi,
@@ -225,7 +228,7 @@ static void test_remote_open(void **state) {
         allm_status status = allm_create(cases[i].provider, &c, &llm, &err);
         if (status != cases[i].status) fail_msg("case %d: %d %s", (int)i, (int)status, err.message);
         if (!status) assert_int_equal(allm_get_capabilities(llm, &caps, &err), ALLM_OK);
-        if (!status) assert_true(caps.tools && caps.streaming && !caps.vision && !strcmp(caps.provider, "openai"));
+        if (!status) assert_true(caps.tools && caps.streaming && caps.vision && !strcmp(caps.provider, "openai"));
         allm_destroy(llm);
     }
     allm_shutdown();
@@ -353,7 +356,173 @@ static void test_remote_tool_rounds(void **state) {
     remote_end(&g);
 }
 
+/* ---- images */
+
+#define REMOTE_PNG \
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAAEklEQVR4AQEHAPj/AAECA/r7/AYDAvgMgsBJAAAAAElFTkSuQmCC"
+
+/* A message's own images, the request's, those among the files, in this order and before the text; other files are
+ * still inlined. Pixels became a PNG (its bytes by Python's zlib, level 0). */
+static void test_remote_images(void **state) {
+    static const char *const hi[] = {REMOTE_HI};
+    static const uint8_t     rgb[6] = {1, 2, 3, 250, 251, 252};
+#define REMOTE_URL(media, data) \
+    "{\"type\": \"image_url\", \"image_url\": {\"url\": \"data:image/" media ";base64," data "\"}}, "
+#define REMOTE_SOURCE(media, data) \
+    "{\"type\": \"image\", \"source\": {\"type\": \"base64\", \"media_type\": \"image/" media "\", \"data\": \"" data \
+        "\"}}, "
+#define REMOTE_TEXT "What?\\n\\n### Content from file 'note.txt':\\nhey\\n###\\n"
+    static const struct { const char *provider, *words; } cases[] = {
+        {"openai", "{\"role\": \"user\", \"content\": [" REMOTE_URL("jpeg", "/9j/4A==") REMOTE_URL("png", REMOTE_PNG)
+            REMOTE_URL("gif", "R0lGODlh") "{\"type\": \"text\", \"text\": \"" REMOTE_TEXT "\"}]}]"},
+        {"ollama", "{\"role\": \"user\", \"content\": \"" REMOTE_TEXT "\", \"images\": [\"/9j/4A==\", \"" REMOTE_PNG
+            "\", \"R0lGODlh\"]}]"},
+        {"anthropic", "{\"role\": \"user\", \"content\": [" REMOTE_SOURCE("jpeg", "/9j/4A==") REMOTE_SOURCE("png",
+            REMOTE_PNG) REMOTE_SOURCE("gif", "R0lGODlh") "{\"type\": \"text\", \"text\": \"" REMOTE_TEXT "\"}]}]"},
+    };
+    hub_rig dir;
+    char    gif[300], note[300];
+    (void)state;
+    hub_begin(&dir);
+    hub_write(&dir, "a.txt", "GIF89a", 6), hub_write(&dir, "note.txt", "hey", 3);
+    snprintf(gif, sizeof gif, "%s/a.txt", dir.root), snprintf(note, sizeof note, "%s/note.txt", dir.root);
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        const char *const files[]  = {gif, note};
+        const allm_image  own      = {NULL, "\xff\xd8\xff\xe0", 4, 0, 0}, pixels = {NULL, rgb, 6, 2, 1};
+        const allm_message said[]  = {{.role = "user", .content = "x"}, {.role = "assistant", .content = "y"},
+                                      {.role = "user", .content = "What?", .images = &own, .n_images = 1}};
+        remote_rig        g;
+        allm_request      q = {0};
+        q.messages = said, q.n_messages = 3, q.images = &pixels, q.n_images = 1, q.files = files, q.n_files = 2;
+        remote_begin(&g, cases[i].provider, hi, 1);
+        (void)allm_generate(g.llm, &q, NULL, &g.err); /* the answer is that of OpenAI */
+        if (!strstr(remote_log, cases[i].words)) fail_msg("%s\n%s", remote_log, cases[i].words);
+        assert_non_null(strstr(remote_log, i == 2 ? "\"text\": \"x\"}]}" : "{\"role\": \"user\", \"content\": \"x\"}"));
+        remote_end(&g);
+    }
+    hub_end(&dir);
+}
+
+/* What is no image, too many bytes, no place for it; and a prompt that is an image alone. */
+static void test_remote_bad_images(void **state) {
+    static const char *const hi[] = {REMOTE_HI};
+    static const allm_image  images[] = {{NULL, "BM....\0\0\0\0", 10, 0, 0}, {NULL, "hello", 5, 0, 0}, {"/nonexistent",
+        NULL, 0, 0, 0}, {"/tmp", NULL, 0, 0, 0}, {NULL, "", 0, 0, 0}, {NULL, "GIF89a", 6, 0, 0}};
+    static const struct { allm_status status; const char *words; } cases[] = {
+        {ALLM_E_UNSUPPORTED, "a BMP image, expected a PNG"}, {ALLM_E_FORMAT, "no image, expected a PNG"},
+        {ALLM_E_NOT_FOUND, "/nonexistent"}, {ALLM_E_FORMAT, "/tmp"}, {ALLM_E_FORMAT, "no image"}, {ALLM_OK, ""},
+    };
+    static const allm_message said[] = {{.role = "assistant", .content = "x"}};
+    remote_rig        g;
+    allm_request      q = remote_prompt("");
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(images); i++) {
+        remote_begin(&g, "openai", hi, 1);
+        q.images = &images[i], q.n_images = 1;
+        allm_status status = allm_generate(g.llm, &q, NULL, &g.err);
+        if (status != cases[i].status || !strstr(g.err.message, cases[i].words))
+            fail_msg("image %d: %d %s", (int)i, (int)status, g.err.message);
+        assert_int_equal(g.script.n_calls, !status); /* nothing was sent */
+        remote_end(&g);
+    }
+    assert_non_null(strstr(remote_log, "\"content\": [{\"type\": \"image_url\", \"image_url\": {\"url\": "
+                                       "\"data:image/gif;base64,R0lGODlh\"}}]}]"));
+    remote_begin(&g, "openai", hi, 1);
+    q = (allm_request){.messages = said, .n_messages = 1, .images = &images[5], .n_images = 1};
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_ARGUMENT);
+    remote_end(&g);
+    size_t     n_big = (size_t)3 << 20; /* 1024 x 1024 pixels, 22 times */
+    allm_image big[22];
+    uint8_t   *bytes = (uint8_t *)calloc(n_big, 1);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < ALLM__COUNT(big); i++) big[i] = (allm_image){NULL, bytes, n_big, 1024, 1024};
+    remote_begin(&g, "openai", hi, 1);
+    q = (allm_request){.prompt = "x", .images = big, .n_images = ALLM__COUNT(big)};
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_MEMORY);
+    assert_non_null(strstr(g.err.message, "67108864 bytes"));
+    remote_end(&g);
+    free(bytes);
+}
+
+/* ---- answers cut at every byte */
+
+static void test_remote_every_split(void **state) {
+    static const char *const streams[][2] = {
+        {"openai", REMOTE_SSE ": ping\r\n\r\ndata: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\r\n\r\n"
+         "data: {\"choices\":[{\"delta\":{\"content\":\"na\xc3\xafve \\ud83d\\ude00\"}}]}\n\ndata: {\"choices\":[{\""
+         "delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1"
+         "}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\""
+         "completion_tokens\":2}}\n\ndata: [DONE]\n\n"},
+        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n3e\r\n"
+         "{\"message\":{\"role\":\"assistant\",\"thinking\":\"hm\"},\"done\":false}\n\r\n3b\r\n"
+         "{\"message\":{\"content\":\"na\xc3\xafve \\ud83d\\ude00\"},\"done\":false}\n\r\n58\r\n"
+         "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},\"done\":false}\n\r\n"
+         "58\r\n"
+         "{\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":5,\"eval_count\":2,\"message\":{}}   \n\r\n"
+         "0\r\n\r\n"},
+        {"anthropic", REMOTE_SSE "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\""
+         "input_tokens\":5}}}\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n"
+         "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\"}}\n\n"
+         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm"
+         "\"}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\""
+         "na\xc3\xafve \\ud83d\\ude00\"}}\n\ndata: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\""
+         "type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{}}}\n\n"
+         "data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"partial_json\":\"{\\\"x\\\":1}\"}}\n\n"
+         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":2}}"
+         "\n\ndata: {\"type\":\"message_stop\"}\n\n"},
+    };
+    int n_splits = 0;
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(streams); i++) {
+        size_t n = strlen(streams[i][1]);
+        for (size_t split = 0; split <= n; split++, n_splits++) { /* 0: in bytes */
+            remote_rig    g;
+            allm_response r;
+            allm_request  q   = remote_prompt("x");
+            allm__buf     got = {&http_host, NULL, 0, 0, 0, 0};
+            allm_tool     t   = {"f", NULL, NULL, NULL, NULL};
+            q.tools = &t, q.n_tools = 1, q.on_chunk = remote_collect, q.on_chunk_ctx = &got;
+            remote_begin(&g, streams[i][0], &streams[i][1], 1);
+            g.script.piece = split ? split : 1, g.script.once = split > 0;
+            if (allm_generate(g.llm, &q, &r, &g.err))
+                fail_msg("%s cut at %d: %s", streams[i][0], (int)split, g.err.message);
+            assert_string_equal(r.text, "na\xc3\xafve \xf0\x9f\x98\x80");
+            assert_string_equal(r.reasoning, "hm");
+            assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+            assert_true(allm__round_complete(&http_host, allm__str_of(r.tool_calls[0].arguments_json)));
+            assert_true(!strcmp(r.tool_calls[0].name, "f"));
+            assert_true(r.prompt_tokens == 5 && r.completion_tokens == 2);
+            if (strncmp(allm__buf_text(&got), "R[hm]T[", 7)) fail_msg("%s", got.ptr);
+            allm__buf_free(&got), allm_response_free(&r);
+            remote_end(&g);
+        }
+    }
+    printf("             %d splits of %d streams\n", n_splits, (int)ALLM__COUNT(streams));
+}
+
 /* ---- errors and tries */
+
+/* Half a second, doubled each time, less a random quarter; or what the server says, within a minute; or cancelled. */
+static void test_remote_pauses(void **state) {
+    static const struct { int32_t i; int64_t retry_ms; double lo, hi; } cases[] = {
+        {0, 0, 0.375, 0.5}, {1, 0, 0.75, 1}, {0, 30, 0.03, 0.03}, {0, 600000, 0.375, 0.5}};
+    allm__remote    r;
+    allm__remote_io io;
+    double          start;
+    (void)state;
+    memset(&r, 0, sizeof r), memset(&io, 0, sizeof io);
+    io.r = &r;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        io.retry_ms = cases[i].retry_ms, start = allm__plat_seconds();
+        assert_true(allm__remote_pause(&io, cases[i].i));
+        double t = allm__plat_seconds() - start;
+        if (t < cases[i].lo - 0.001) fail_msg("pause %d: %.3f s", (int)i, t);
+        test_time("a pause", t, cases[i].hi + 0.5);
+    }
+    r.cancelled = 1, start = allm__plat_seconds();
+    assert_false(allm__remote_pause(&io, 9));
+    test_time("a cancelled pause", allm__plat_seconds() - start, 0.1);
+}
 
 static void test_remote_errors(void **state) {
     static const struct { const char *first, *second; allm_status status; int n_calls; const char *words; } cases[] = {
@@ -492,7 +661,8 @@ enum { SERVER_PLAY, SERVER_FOREVER, SERVER_SILENT, SERVER_CLOSE, SERVER_BYTES };
 
 typedef struct remote_server {
     int         listener, port, what, n_accepted, stop;
-    const char *text; /* what is played; or said again and again */
+    const char *text; /* what is played */
+    const char *again; /* what FOREVER says; NULL: more words of OpenAI's */
     pthread_t   thread;
 } remote_server;
 
@@ -504,8 +674,8 @@ static void remote_serve(remote_server *s, int fd) {
     for (size_t i = 0; s->what != SERVER_SILENT && i < len; i += step)
         if (send(fd, s->text + i, ALLM__MIN(step, len - i), MSG_NOSIGNAL) < 0) return;
     while (s->what == SERVER_FOREVER) {
-        static const char again[] = "data: {\"choices\":[{\"delta\":{\"content\":\"more \"}}]}\n\n";
-        if (send(fd, again, sizeof again - 1, MSG_NOSIGNAL) < 0) return;
+        const char *again = s->again ? s->again : "data: {\"choices\":[{\"delta\":{\"content\":\"more \"}}]}\n\n";
+        if (send(fd, again, strlen(again), MSG_NOSIGNAL) < 0) return;
     }
     while (s->what == SERVER_SILENT && recv(fd, request, sizeof request, 0) > 0) {}
 }
@@ -545,13 +715,62 @@ static void remote_server_stop(remote_server *s) { /* a last connection wakes it
     close(fd), close(s->listener);
 }
 
-static void remote_open_server(remote_rig *g, const remote_server *s, int32_t timeout_ms) {
+static void remote_open_server_as(remote_rig *g, const remote_server *s, int32_t timeout_ms, const char *provider,
+                                  const char *host) {
     char        base[64];
     allm_config c = {0};
     memset(g, 0, sizeof *g);
-    snprintf(base, sizeof base, "http://127.0.0.1:%d/v1", s->port);
+    snprintf(base, sizeof base, "http://%s:%d/v1", host, s->port);
     c.base_url = base, c.timeout_ms = timeout_ms, c.max_retries = 1;
-    remote_begin_on(g, "openai", c, NULL);
+    remote_begin_on(g, provider, c, NULL);
+}
+
+static void remote_open_server(remote_rig *g, const remote_server *s, int32_t timeout_ms) {
+    remote_open_server_as(g, s, timeout_ms, "openai", "127.0.0.1");
+}
+
+/* Answers of 10^9 tokens, whatever they consist of and whichever API says them, end at max_tokens or are refused; the
+ * connection is closed: the server could not end else. */
+static void test_remote_floods(void **state) {
+    static const struct { const char *provider, *head, *again; allm_status status; } cases[] = {
+        {"openai", REMOTE_SSE, "data: {\"choices\":[{\"delta\":{\"reasoning\":\"hm \"}}]}\n\n", ALLM_OK},
+        {"openai", REMOTE_SSE, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":"
+            "{\"name\":\"f\",\"arguments\":\" \"}}]}}]}\n\n", ALLM_OK},
+        {"openai", REMOTE_SSE, "data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            ALLM_E_REMOTE},
+        {"openai", REMOTE_SSE, "data: {]\n\n", ALLM_E_REMOTE},
+        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n",
+            "{\"message\":{\"content\":\"more \"},\"done\":false}\n", ALLM_OK},
+        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n", "\x01\xff garbage \n",
+            ALLM_E_REMOTE},
+        {"anthropic", REMOTE_SSE, "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+            "\"text_delta\",\"text\":\"more \"}}\n\n", ALLM_OK},
+        {"anthropic", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n",
+            "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+            ALLM_E_REMOTE},
+        {"anthropic", "HTTP/1.1 200 OK\r\n", "X-Header: 1\r\n", ALLM_E_REMOTE},
+    };
+    (void)state;
+    TEST_NEEDS_THREADS();
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        remote_server s;
+        remote_rig    g;
+        allm_response r;
+        allm_request  q     = remote_prompt("x");
+        allm_tool     t     = {"f", NULL, NULL, NULL, NULL};
+        double        start = allm__plat_seconds();
+        q.max_tokens = 50, q.tools = &t, q.n_tools = 1;
+        remote_server_start(&s, SERVER_FOREVER, cases[i].head);
+        s.again = cases[i].again;
+        remote_open_server_as(&g, &s, 0, cases[i].provider, i % 2 ? "localhost" : "127.0.0.1");
+        allm_status status = allm_generate(g.llm, &q, &r, &g.err);
+        if (status != cases[i].status) fail_msg("case %d: status %d: %s", (int)i, (int)status, g.err.message);
+        if (!status) assert_int_equal(r.finish, ALLM_FINISH_LENGTH);
+        allm_response_free(&r);
+        remote_end(&g);
+        remote_server_stop(&s);
+        test_time("a flood", allm__plat_seconds() - start, 3);
+    }
 }
 
 static void test_remote_server(void **state) {
@@ -648,5 +867,8 @@ static const struct CMUnitTest test_remote[] = {
         cmocka_unit_test(test_remote_errors),
     cmocka_unit_test(test_remote_retry_after), cmocka_unit_test(test_remote_lists),
            cmocka_unit_test(test_remote_memory),
+    cmocka_unit_test(test_remote_images),   cmocka_unit_test(test_remote_bad_images),
+    cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
+    cmocka_unit_test(test_remote_floods),
     cmocka_unit_test(test_remote_server),   cmocka_unit_test(test_remote_cancel),
 };
