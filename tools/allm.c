@@ -116,17 +116,17 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
-    const char   *schema_file, *gbnf_file;
+    const char   *schema_file, *gbnf_file, *draft_model;
     const char   *format, *tools_file, *type, *split_bytes, *pooling;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids, types;
     float        *bias;   /* [bias_ids.cap] */
     int32_t       n_logprobs;
-    int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
+    int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps, n_draft;
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           split, low_memory, packed, check, hidden;
+    int           split, low_memory, packed, check, hidden, no_spec;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -227,6 +227,9 @@ static const struct flag {
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16, q8_0, q4_0"},
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
+    {"--no-spec", K_BOOL, AT(no_spec), C_GENERATE, NULL, "guess no tokens: the same text, a pass a token"},
+    {"--draft", K_COUNT, AT(n_draft), C_GENERATE, "N", "guess N tokens a pass, 1 to 31 (as many as pay)"},
+    {"--draft-model", K_TEXT, AT(draft_model), C_GENERATE, "MODEL", "a smaller one with the same tokens guesses too"},
     {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
     {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
@@ -708,6 +711,7 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
     config.low_memory = o->low_memory;
+    config.no_speculation = o->no_spec, config.n_draft = o->n_draft, config.draft_model = o->draft_model;
     config.on_load = bar_at, config.on_load_ctx = &load;
     if (!status) status = allm_create(NULL, &config, llm, err);
     bar_clear(&load);
@@ -775,7 +779,8 @@ static void put_response(allm__buf *b, const allm_response *r) {
         {"load_s", r->load_s}, {"prompt_s", r->prompt_s}, {"generate_s", r->generate_s}};
     const struct { const char *name; int64_t value; } counts[] = {
         {"prompt_tokens", r->prompt_tokens}, {"cached_tokens", r->cached_tokens},
-        {"completion_tokens", r->completion_tokens}, {"seed", r->seed}};
+        {"completion_tokens", r->completion_tokens}, {"seed", r->seed},
+        {"drafted_tokens", r->drafted_tokens}, {"accepted_tokens", r->accepted_tokens}};
     allm__buf_putc(b, '{');
     allm__json_put_key(b, "text");
     allm__json_put_str(b, allm__str(r->text ? r->text : "", r->text ? r->text_len : 0));
@@ -812,8 +817,9 @@ static void print_stats(const allm_response *r) {
     int n_new = (int)(r->prompt_tokens - r->cached_tokens), n = (int)r->completion_tokens;
     fprintf(stderr, "load %.3f s; prompt %d + %d cached tokens, %.3f s, %.1f tokens/s; ", r->load_s, n_new,
             (int)r->cached_tokens, r->prompt_s, rate(n_new, r->prompt_s));
-    fprintf(stderr, "answer %d tokens, %.3f s, %.1f tokens/s; finish %s; seed %lld\n", n, r->generate_s,
-            rate(n, r->generate_s), finish_name(r->finish), (long long)r->seed);
+    fprintf(stderr, "answer %d tokens (%d of %d guesses right), %.3f s, %.1f tokens/s; finish %s; seed %lld\n", n,
+            (int)r->accepted_tokens, (int)r->drafted_tokens, r->generate_s, rate(n, r->generate_s),
+            finish_name(r->finish), (long long)r->seed);
 }
 
 static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, allm_response *r, allm_error *err) {

@@ -76,6 +76,7 @@ static const struct {
     {"recur", "fwd"},
     {"eval", "fwd session progress"},
     {"samp", ""},
+    {"spec", ""},
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
