@@ -77,6 +77,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
+#include "test_spec.c"
 #include "test_remote.c"
 #include "test_prov.c"
 #include "test_job.c"
@@ -139,6 +140,7 @@ static const test_group test_groups[] = {
     GROUP(recur),
     GROUP(eval),
     GROUP(samp),
+    GROUP(spec),
     GROUP(gen),
     GROUP(sess),
     GROUP(remote),
