@@ -8,14 +8,15 @@
 #include <stdio.h>
 
 #define STORY \
-    "The lighthouse keeper, Anna Petersen, had lived on the island of Skerry for thirty-one years when the letter " \
-    "from the harbour office came. It said that the lamp would be replaced by an automatic one in the spring, and " \
-    "that she was free to stay in the house for as long as she liked. Anna Petersen read the letter twice, put it under " \
-    "the sugar bowl, and went up to trim the wick. That night a fishing boat called the Margrethe lost its engine off " \
-    "the northern reef. Its radio had been broken since the morning. The crew of four burned their blankets on the deck, " \
-    "and Anna Petersen saw the fire from the gallery. She rowed out with a rope and a lantern, and by four in the " \
-    "morning all of them sat in her kitchen, drinking tea with far too much sugar. In the spring the harbour office " \
-    "sent another letter. It said that the lamp on the island of Skerry would not be replaced after all."
+    "The lighthouse keeper, Anna Petersen, had lived on the island of Skerry for thirty-one years when the " \
+    "letter from the harbour office came. It said that the lamp would be replaced by an automatic one in the " \
+    "spring, and that she was free to stay in the house for as long as she liked. Anna Petersen read the " \
+    "letter twice, put it under the sugar bowl, and went up to trim the wick. That night a fishing boat " \
+    "called the Margrethe lost its engine off the northern reef. Its radio had been broken since the morning. " \
+    "The crew of four burned their blankets on the deck, and Anna Petersen saw the fire from the gallery. She " \
+    "rowed out with a rope and a lantern, and by four in the morning all of them sat in her kitchen, drinking " \
+    "tea with far too much sugar. In the spring the harbour office sent another letter. It said that the lamp " \
+    "on the island of Skerry would not be replaced after all."
 
 #define CODE \
     "```python\n" \
