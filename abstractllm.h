@@ -47,7 +47,7 @@
  * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
- * the prompt was split into batches.
+ * the prompt was split into batches, and whether tokens were guessed (allm_config.no_speculation).
  *
  * Options. Every option struct may be zeroed, zero meaning the default; it grows only at its end.
  *
@@ -134,6 +134,7 @@
  *   recur   recurrent layers
  *   eval    layers and evaluation
  *   samp    samplers
+ *   spec    speculation: several tokens in a pass
  *   vision  vision
  *   gen     generation
  *   sess    sessions
@@ -306,6 +307,13 @@ typedef struct allm_config {
     void          *transport_ctx;
     const char    *adapter; /* local: a LoRA, as for allm_adapter_open; NULL or "": none. Models are shared without */
     float          adapter_scale; /* how much of it; 0: all, 1 */
+    /* Tokens are guessed from what the text has had before, and go through the model several in a pass where that
+     * pays; the sampler then takes what it would have taken, so an answer has the same bits. */
+    int32_t     no_speculation; /* non-zero: none of that */
+    int32_t     n_draft;        /* guesses in a pass; 0: as many as prove right and pay here, at most 11; 1 .. 31: so
+                                   many whenever there is something to guess */
+    const char *draft_model;    /* a smaller model with the same tokenizer, opened as `model` is, that guesses where
+                                   the text does not; its memory is besides. NULL: none */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model; of a remote one: of its API. Its server may
@@ -477,6 +485,7 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     int32_t         n_logprobs;   /* best tokens of each, as asked for */
     int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
     float          *top_logprobs; /* [completion_tokens, n_logprobs] */
+    int32_t         drafted_tokens, accepted_tokens; /* guessed and evaluated; of these, those that were sampled too */
 } allm_response;
 
 typedef enum allm_overflow { /* what becomes of a conversation that is longer than the context */
@@ -10261,7 +10270,13 @@ static void allm__hist_keep(char **at, allm_str *s) {
 static size_t allm__hist_size(const allm_message *m, const allm__hist_note *k) {
     const char *texts[] = {m->role, m->content, m->reasoning, m->tool_call_id, m->name};
     size_t      lens[]  = {k->id.len, k->time.len, k->metadata.len, k->results.len, k->rest.len}, n = 1;
+    size_t      n_images = 0;
     int         fits    = allm__mul(m->n_tool_calls, sizeof *m->tool_calls, &n);
+    fits &= allm__mul(m->n_images, sizeof *m->images, &n_images) && allm__add(n, n_images, &n);
+    for (size_t i = 0; i < m->n_images; i++) {
+        allm__hist_measure(m->images[i].path, &n, &fits);
+        fits &= allm__add(n, m->images[i].n_bytes, &n);
+    }
     for (size_t i = 0; i < ALLM__COUNT(texts); i++) allm__hist_measure(texts[i], &n, &fits);
     for (size_t i = 0; i < ALLM__COUNT(lens); i++) fits &= allm__add(n, lens[i], &n);
     for (size_t i = 0; i < m->n_tool_calls; i++) {
@@ -10292,7 +10307,8 @@ static allm_status allm__hist_add(allm__hist *t, const allm_message *given, cons
         !(k.block = (char *)allm__alloc(t->host, k.n_block, 16)))
         return allm__fail_memory(err, k.n_block);
     allm_tool_call *calls = (allm_tool_call *)(void *)k.block;
-    at     = k.block + m.n_tool_calls * sizeof *calls;
+    allm_image     *images = (allm_image *)(void *)(calls + m.n_tool_calls);
+    at = (char *)(images + m.n_images);
     m.role = allm__hist_copy(&at, m.role), m.content = allm__hist_copy(&at, m.content);
     m.reasoning = allm__hist_copy(&at, m.reasoning);
     m.tool_call_id = allm__hist_copy(&at, m.tool_call_id), m.name = allm__hist_copy(&at, m.name);
@@ -10301,7 +10317,14 @@ static allm_status allm__hist_add(allm__hist *t, const allm_message *given, cons
         calls[i].name           = allm__hist_copy(&at, m.tool_calls[i].name);
         calls[i].arguments_json = allm__hist_copy(&at, m.tool_calls[i].arguments_json);
     }
-    m.tool_calls = m.n_tool_calls ? calls : NULL;
+    for (size_t i = 0; i < m.n_images; i++) {
+        images[i]      = m.images[i];
+        images[i].path = allm__hist_copy(&at, m.images[i].path);
+        allm_str data  = allm__str((const char *)m.images[i].data, m.images[i].n_bytes);
+        allm__hist_keep(&at, &data);
+        if (images[i].data) images[i].data = data.ptr;
+    }
+    m.tool_calls = m.n_tool_calls ? calls : NULL, m.images = m.n_images ? images : NULL;
     allm__hist_keep(&at, &k.id), allm__hist_keep(&at, &k.time), allm__hist_keep(&at, &k.metadata);
     allm__hist_keep(&at, &k.results), allm__hist_keep(&at, &k.rest);
     t->messages[t->n] = m, t->notes[t->n++] = k;
@@ -10377,7 +10400,25 @@ static void allm__hist_put_metadata(allm__buf *b, const allm_message *m) {
     }
     if (m->n_tool_calls) allm__buf_putc(b, ']');
     if (m->reasoning) allm__hist_put_text(b, "reasoning", m->reasoning);
+    if (m->n_images) allm__json_put_key(b, "images"), allm__buf_putc(b, '[');
+    for (size_t i = 0; i < m->n_images; i++) {
+        allm__buf_puts(b, i ? ", {" : "{");
+        allm__hist_put_text(b, "path", m->images[i].path);
+        allm__buf_putc(b, '}');
+    }
+    if (m->n_images) allm__buf_putc(b, ']');
     allm__buf_putc(b, '}');
+}
+
+/* A file names its images by their paths; those that lie in memory it cannot keep. */
+static allm_status allm__hist_check_images(const allm__hist *t, const char *path, allm_error *err) {
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->messages[i].n_images; k++)
+            if (!t->messages[i].images[k].path)
+                return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1,
+                                  "messages[%llu] has an image in memory; a conversation that is saved names files",
+                                  (unsigned long long)i);
+    return ALLM_OK;
 }
 
 static void allm__hist_put_message(allm__buf *b, const allm_message *m, const allm__hist_note *k) {
@@ -10441,7 +10482,7 @@ static allm_status allm__hist_flush(allm__buf *b, allm__out *o, allm_error *err)
 static allm_status allm__hist_write(allm__hist *t, allm_str state, allm__out *o, allm_error *err) {
     char        now[40], own_id[40];
     allm__buf   b = {t->host, NULL, 0, 0, 0, 0}, m = {t->host, NULL, 0, 0, 0, 0};
-    allm_status status = ALLM_OK;
+    allm_status status = allm__hist_check_images(t, o->path, err);
     allm_str    time = allm__hist_time(now), none = ALLM__S("{}");
     if (!t->id.len) t->id = allm__hist_uuid(t, own_id);
     allm__buf_puts(&b, "{\n  \"id\": "), allm__buf_put(&b, t->id.ptr, t->id.len);
@@ -10485,6 +10526,8 @@ typedef struct allm__hist_reader {
     allm__buf       rest;
     allm_tool_call *calls; /* [n_calls] of it */
     size_t          n_calls, cap_calls;
+    allm_image     *images; /* [n_images] */
+    size_t          n_images, cap_images;
 } allm__hist_reader;
 
 /* A string into the arena, terminated; null, and what is no string, gives NULL. */
@@ -10568,12 +10611,40 @@ static void allm__hist_read_call(allm__hist_reader *r) {
     if (!j->status) r->calls[r->n_calls++] = call;
 }
 
+/* One of metadata.images; its event has been read. */
+static void allm__hist_read_image(allm__hist_reader *r) {
+    allm__json *j  = &r->j;
+    size_t      at = j->at;
+    allm_image  image;
+    allm_str    key;
+    memset(&image, 0, sizeof image);
+    if (j->event != ALLM__JSON_OBJECT)
+        allm__json_fail(j, at, "\"images\": an object expected, found %s", allm__json_names[j->event]);
+    while (!j->status && allm__json_key(j, &key))
+        if (allm__str_eq(key, ALLM__S("path"))) image.path = allm__hist_text(j, &r->texts, "path");
+        else allm__json_skip(j);
+    if (!j->status && (!image.path || !*image.path)) allm__json_fail(j, at, "an image without \"path\"");
+    if (!j->status && !allm__grow(r->t->host, (void **)&r->images, &r->cap_images, r->n_images, r->n_images + 1,
+                                  sizeof image))
+        j->status = allm__fail_memory(j->err, sizeof image);
+    if (!j->status) r->images[r->n_images++] = image;
+}
+
+/* A list in metadata of which `read` takes each element. */
+static void allm__hist_read_list(allm__hist_reader *r, const char *name, void (*read)(allm__hist_reader *r)) {
+    allm__json *j = &r->j;
+    if (allm__json_next(j) == ALLM__JSON_NULL) return;
+    if (j->event != ALLM__JSON_ARRAY)
+        allm__json_fail(j, j->at, "\"%s\": an array expected, found %s", name, allm__json_names[j->event]);
+    while (!j->status && allm__json_elem(j)) read(r);
+}
+
 static allm_str allm__hist_read_metadata(allm__hist_reader *r, allm_message *m) {
     allm__json      *j    = &r->j;
     size_t           from = j->pos;
     allm__json_event e    = allm__json_next(j);
     allm_str         key;
-    m->reasoning = NULL, r->n_calls = 0; /* of equal keys the last one counts */
+    m->reasoning = NULL, r->n_calls = r->n_images = 0; /* of equal keys the last one counts */
     if (e == ALLM__JSON_NULL) return ALLM__S("");
     if (e != ALLM__JSON_OBJECT)
         allm__json_fail(j, j->at, "\"metadata\": an object expected, found %s", allm__json_names[e]);
@@ -10581,10 +10652,10 @@ static allm_str allm__hist_read_metadata(allm__hist_reader *r, allm_message *m) 
         if (allm__str_eq(key, ALLM__S("reasoning"))) m->reasoning = allm__hist_text(j, &r->texts, "reasoning");
         else if (allm__str_eq(key, ALLM__S("tool_calls"))) {
             r->n_calls = 0;
-            if (allm__json_next(j) == ALLM__JSON_NULL) continue;
-            if (j->event != ALLM__JSON_ARRAY)
-                allm__json_fail(j, j->at, "\"tool_calls\": an array expected, found %s", allm__json_names[j->event]);
-            while (!j->status && allm__json_elem(j)) allm__hist_read_call(r);
+            allm__hist_read_list(r, "tool_calls", allm__hist_read_call);
+        } else if (allm__str_eq(key, ALLM__S("images"))) {
+            r->n_images = 0;
+            allm__hist_read_list(r, "images", allm__hist_read_image);
         } else allm__json_skip(j);
     }
     return allm__hist_since(j, from);
@@ -10623,7 +10694,7 @@ static allm_status allm__hist_read_message(allm__hist_reader *r, allm_error *err
     allm__hist_note k;
     allm_str        key;
     memset(&m, 0, sizeof m), memset(&result, 0, sizeof result), memset(&k, 0, sizeof k);
-    r->n_calls = r->rest.len = 0;
+    r->n_calls = r->n_images = r->rest.len = 0;
     if (r->texts.chunks && r->texts.chunks->next) allm__arena_free(&r->texts);
     else if (r->texts.chunks) r->texts.ptr = (char *)(r->texts.chunks + 1);
     if (j->event != ALLM__JSON_OBJECT)
@@ -10643,7 +10714,7 @@ static allm_status allm__hist_read_message(allm__hist_reader *r, allm_error *err
     int is_tool    = !strcmp(m.role, "tool");
     m.tool_call_id = is_tool ? result.tool_call_id : NULL;
     if (is_tool && !m.name) m.name = result.name;
-    m.tool_calls = r->calls, m.n_tool_calls = r->n_calls;
+    m.tool_calls = r->calls, m.n_tool_calls = r->n_calls, m.images = r->images, m.n_images = r->n_images;
     k.rest = allm__str(r->rest.ptr, r->rest.len);
     return allm__hist_add(r->t, &m, &k, err);
 }
@@ -10708,6 +10779,7 @@ static allm_status allm__hist_read(allm__hist *t, const char *path, allm_error *
         status = allm__hist_read_session(&r, err);
         allm__json_free(&r.j), allm__arena_free(&r.texts), allm__buf_free(&r.rest);
         allm__free(t->host, r.calls, r.cap_calls * sizeof *r.calls);
+        allm__free(t->host, r.images, r.cap_images * sizeof *r.images);
     }
     allm__buf_free(&text);
     return status;
@@ -40133,6 +40205,12 @@ static int allm__session_can_keep(const allm_session *s, size_t n_keep) {
     return allm__kv_holds(s, n_keep) || s->is_long < 0;
 }
 
+/* Takes the last eval back, which began behind n tokens and was the only one since; n > 0. */
+static void allm__session_undo(allm_session *s, size_t n) {
+    if (s->n_state) s->i_state = !s->i_state;
+    s->length = (int32_t)n, s->n_logits = 0;
+}
+
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
 static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
 
@@ -42415,9 +42493,30 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
 
 typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
 
+/* Gives back the memory of all rows of the last eval; its logits end here. */
+static void allm__session_spare(allm_session *s) {
+    allm__free(&s->m->host, s->all, s->cap_all * sizeof(float));
+    s->all = NULL, s->cap_all = 0, s->n_logits = 0;
+}
+
+/* Room for what an eval of n tokens gives. */
+static allm_status allm__session_room(allm_session *s, size_t n, int wanted, allm_error *err) {
+    size_t n_all, n_bytes;
+    if (wanted == ALLM__WANT_LAST) return ALLM_OK;
+    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) ||
+        !allm__mul(n_all, sizeof(float), &n_bytes))
+        return allm__fail_memory(err, SIZE_MAX);
+    if (n_all <= s->cap_all) return ALLM_OK;
+    allm__session_spare(s);
+    s->all = (float *)allm__alloc(&s->m->host, n_bytes, ALLM__LAYOUT_ALIGN);
+    if (!s->all) return allm__fail_memory(err, n_bytes);
+    s->cap_all = n_all;
+    return ALLM_OK;
+}
+
 /* Everything that can fail is looked at before anything is computed. */
 static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int wanted, allm_error *err) {
-    size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab;
     if (!s->m->hp.causal && wanted < ALLM__WANT_HIDDEN)
         return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
                           "an encoder (%s): it gives embeddings, neither text nor logits", s->m->arch->name);
@@ -42436,17 +42535,7 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     if (n > room)
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
-    if (wanted == ALLM__WANT_LAST) return ALLM_OK;
-    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) ||
-        !allm__mul(n_all, sizeof(float), &n_bytes))
-        return allm__fail_memory(err, SIZE_MAX);
-    if (n_all <= s->cap_all) return ALLM_OK;
-    allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
-    s->n_logits = 0, s->cap_all = 0;
-    s->all      = (float *)allm__alloc(&s->m->host, n_bytes, ALLM__LAYOUT_ALIGN);
-    if (!s->all) return allm__fail_memory(err, n_bytes);
-    s->cap_all = n_all;
-    return ALLM_OK;
+    return allm__session_room(s, n, wanted, err);
 }
 
 /* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval.
@@ -43745,6 +43834,315 @@ static allm_status allm__samp_set_breakers(allm__samp *s, const int32_t *all, si
     return ALLM_OK;
 }
 
+// MARK: >>spec  Speculation
+/* Owns: tokens that are guessed before they are sampled, so that several go through the weights in one pass. Guessed is
+ * what followed when the text was last as it is now (prompt lookup: Saxena 2023; Yang et al. 2023, arXiv 2304.04487),
+ * else what a smaller model would write (Leviathan et al. 2022, arXiv 2211.17192). The sampler walks over the logits
+ * of the guesses as it would without: it takes one token, and if that is the one that was guessed, its logits are
+ * there already; from the first that is not, all is forgotten. A token's logits have the same bits in any pass and a
+ * draw depends on the token's place alone, so an answer is the same with and without, whatever samples it.
+ *
+ * How many tokens are guessed: as many as are worth it, by how often guesses like this one were right, and by what a
+ * pass of so many tokens has taken here. Guesses of the text cost next to nothing while they are not evaluated, so they
+ * are counted all the time: text that does not repeat itself costs one look a token, and text that begins to is seen
+ * at once. A model's guesses cost time; while they are not worth it they are left out, for longer each time.
+ *
+ * Going back: keys are forgotten, also in a ring, which holds what a batch's first token sees. Recurrent layers keep
+ * the state before a pass: they go back to that, and the tokens that were right come again with the next pass. No
+ * pass crosses the length from which on all keys are turned in another way. The time is asked for, but nothing of an
+ * answer hangs on it. */
+
+enum {
+    ALLM__SPEC_AUTO  = 11, /* guesses in a pass, unless the caller says how many */
+    ALLM__SPEC_MOST  = 31, /* ... which are no more than this */
+    ALLM__SPEC_LOOK  = 17, /* so many tokens before a guess are compared */
+    ALLM__SPEC_KINDS = 8,  /* of guesses */
+    ALLM__SPEC_PADDING = 512, /* tokens of a vocabulary that another may lack at its end */
+    ALLM__SPEC_WAIT  = 16, /* tokens for which a model is not asked after it was not worth it, at first */
+    ALLM__SPEC_MODEL = ALLM__SPEC_KINDS /* the kind of a model's guesses */
+};
+
+typedef struct allm__spec_config { int32_t off, n_guess; } allm__spec_config; /* as in allm_config */
+
+typedef struct allm__spec {
+    allm_session     *s;       /* NULL: no generation runs */
+    int32_t          *ids;     /* [n_ctx] the text, n tokens; behind them what is guessed */
+    size_t            n;
+    size_t            i_row;   /* the token that row 0 of the session's logits follows */
+    int32_t           fixed, most; /* guesses in a pass: always so many; no more than this. 0: not fixed; none */
+    int32_t           n_drafted, n_accepted;
+    /* what the text guesses: where an n-gram of it was last */
+    int32_t          *place;   /* [n_place] by its hash, the token behind it; 0: nowhere */
+    size_t            n_place; /* a power of two */
+    size_t            next;    /* ids[next] should come now; 0: nothing is known */
+    int32_t           alike;   /* so many tokens before it are as before now, at most ALLM__SPEC_LOOK */
+    int               kind;    /* of the last guesses */
+    float             hits[ALLM__SPEC_KINDS + 1]; /* how often the next token of a kind was right, of late */
+    /* what passes take; kept from one generation to the next */
+    float             one;                        /* seconds of one token; 0: not known */
+    float             times[ALLM__SPEC_MOST + 2]; /* of i tokens, by it; 0: not measured */
+    float             slope;                      /* what a further token takes, by it */
+    /* the smaller model */
+    allm_session     *draft;   /* NULL: none */
+    size_t            n_same;  /* tokens of it that are ids[0 .. n_same) */
+    float             asking;  /* what a guess of it takes, by `one`; 0: not known */
+    int32_t           wait, pause; /* tokens until it is asked again, and how many after the next disappointment */
+} allm__spec;
+
+/* ---- what a pass takes */
+
+/* A pass of n tokens, by that of one. */
+static float allm__spec_time(const allm__spec *p, size_t n) {
+    if (n <= ALLM__SPEC_MOST + 1 && p->times[n] > 0) return p->times[n];
+    return 1 + p->slope * (float)(n - 1);
+}
+
+/* A pass of n tokens took so many seconds. An odd one (the process was not running) does little harm, and what was
+ * measured once is slowly forgotten while it is not used. */
+static void allm__spec_timed(allm__spec *p, size_t n, double seconds) {
+    const float t = (float)seconds, by = p->one > 0 ? t / p->one : 0;
+    if (n > ALLM__SPEC_MOST + 1 || !(t > 0)) return;
+    if (n == 1) {
+        p->one += p->one > 0 ? (ALLM__MIN(t, 2 * p->one) - p->one) / 8 : t;
+        for (int i = 2; i <= ALLM__SPEC_MOST + 1; i++)
+            if (p->times[i] > 0) p->times[i] += (1 + p->slope * (float)(i - 1) - p->times[i]) / 512;
+        return;
+    }
+    if (!(p->one > 0)) return;
+    const float old = allm__spec_time(p, n), now = ALLM__MIN(by, 2 * old);
+    p->times[n] = p->times[n] > 0 ? old + (now - old) / 8 : now;
+    p->slope += (ALLM__MAX(0.02f, (now - 1) / (float)(n - 1)) - p->slope) / 8;
+}
+
+/* ---- how often guesses are right */
+
+static const float allm__spec_first_hits[ALLM__SPEC_KINDS + 1] = {0.2f, 0.3f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.7f};
+
+static int allm__spec_kind(int32_t alike) { /* of a guess behind so many tokens that are alike */
+    static const uint8_t kinds[ALLM__SPEC_LOOK + 1] = {0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7};
+    return kinds[ALLM__MIN(alike, ALLM__SPEC_LOOK)];
+}
+
+static void allm__spec_count(allm__spec *p, int kind, int hit) {
+    p->hits[kind] += ((hit ? 1.0f : 0.0f) - p->hits[kind]) / 16;
+}
+
+/* How many guesses, at most `most`, get most tokens out of the time, if the first is of this kind. n_again: tokens that
+ * go through the weights before them once more. asking: what making a guess takes. 0: none are worth it. */
+static size_t allm__spec_worth(const allm__spec *p, int kind, size_t most, size_t n_again, float asking) {
+    float  all = 1, tokens = 1, best = 1.05f / allm__spec_time(p, 1 + n_again);
+    size_t n_best = 0;
+    for (size_t n = 1; n <= most; n++) {
+        all *= p->hits[kind == ALLM__SPEC_MODEL ? kind : allm__spec_kind(p->alike + (int32_t)n - 1)];
+        tokens += all;
+        float time = allm__spec_time(p, 1 + n_again + n) + asking * (float)n;
+        if (p->s->n_state) time += (1 - all) * p->slope * tokens; /* those that were right come again */
+        if (tokens > best * time) best = tokens / time, n_best = n;
+    }
+    return n_best;
+}
+
+/* ---- guesses of the text */
+
+/* The place of the n-gram that ends before token `end`. */
+static int32_t *allm__spec_place(const allm__spec *p, size_t end, size_t n) {
+    uint64_t h = n;
+    for (size_t i = end - n; i < end; i++) h = allm__hash_fold(h ^ (uint32_t)p->ids[i], 0x9E3779B97F4A7C15u);
+    return &p->place[h & (p->n_place - 1)];
+}
+
+static const uint8_t allm__spec_grams[] = {5, 2}; /* lengths of n-grams, the better ones first */
+
+/* What the text has had after the last n-gram, and how much before that is alike. */
+static int allm__spec_look(allm__spec *p) {
+    for (size_t g = 0; g < ALLM__COUNT(allm__spec_grams); g++) {
+        const size_t n = allm__spec_grams[g], at = p->n >= n ? (size_t)*allm__spec_place(p, p->n, n) : 0;
+        size_t       k = 0;
+        while (k < ALLM__SPEC_LOOK && k < at && p->ids[at - 1 - k] == p->ids[p->n - 1 - k]) k++;
+        if (!at || k < n) continue; /* another one with this hash */
+        p->next = at, p->alike = (int32_t)k;
+        return 1;
+    }
+    return 0;
+}
+
+/* ids[n] is one more token of the text. After one that was not what should have come, the text may go on as before
+ * behind it; after two it does not. */
+static void allm__spec_see(allm__spec *p) {
+    const size_t  old   = p->next;
+    const int32_t alike = p->alike;
+    const int     hit   = old && p->ids[old] == p->ids[p->n];
+    p->n++;
+    if (!p->place) return;
+    if (old) allm__spec_count(p, allm__spec_kind(alike), hit);
+    if (hit) p->next++, p->alike = ALLM__MIN(alike + 1, ALLM__SPEC_LOOK);
+    else if (!allm__spec_look(p)) p->next = old && alike ? old + 1 : 0, p->alike = 0;
+    for (size_t g = 0; g < ALLM__COUNT(allm__spec_grams); g++)
+        if (p->n >= allm__spec_grams[g]) *allm__spec_place(p, p->n, allm__spec_grams[g]) = (int32_t)p->n;
+}
+
+/* Up to `most` guesses behind the text; what repeats itself is guessed from what was guessed. */
+static size_t allm__spec_of_text(allm__spec *p, size_t most, size_t n_again) {
+    if (!p->next) return 0;
+    const size_t n = p->fixed ? most : allm__spec_worth(p, 0, most, n_again, 0);
+    for (size_t i = 0; i < n; i++) p->ids[p->n + i] = p->ids[p->next + i];
+    p->kind = 0;
+    return n;
+}
+
+/* ---- guesses of a smaller model */
+
+/* The likeliest token, -1 if it is not likely at all. */
+static int32_t allm__spec_likeliest(const allm_session *d, int32_t n_vocab) {
+    const float *x    = allm__session_logits(d, 0);
+    int32_t      best = 0;
+    n_vocab           = ALLM__MIN(n_vocab, (int32_t)d->m->hp.n_vocab);
+    for (int32_t i = 1; i < n_vocab; i++)
+        if (x[i] > x[best]) best = i;
+    return d->m->compute.kern->exp_mass(x, n_vocab, x[best], 1) < 3 ? best : -1; /* NaN is not less */
+}
+
+/* The same as of_text; may be cancelled. */
+static allm_status allm__spec_of_model(allm__spec *p, size_t most, size_t n_again, size_t *n, allm_error *err) {
+    allm_session *d    = p->draft;
+    const double  from = allm__plat_seconds();
+    size_t        keep = ALLM__MIN(ALLM__MIN(p->n_same, p->n - 1), allm__session_length(d)), i = 0;
+    most = p->fixed ? most : allm__spec_worth(p, ALLM__SPEC_MODEL, most, n_again, p->asking);
+    if (!most) {
+        p->wait = p->pause, p->pause = ALLM__MIN(2 * p->pause, 1024);
+        p->hits[ALLM__SPEC_MODEL] = ALLM__MIN(p->hits[ALLM__SPEC_MODEL] + 0.1f, 0.9f); /* another chance then */
+        return ALLM_OK;
+    }
+    if (!allm__session_can_keep(d, keep)) keep = 0;
+    if (allm__session_truncate(d, keep, err)) return err->status;
+    for (int32_t id; i < most; i++) {
+        const size_t length = allm__session_length(d);
+        p->n_same           = length;
+        if (allm__session_run(d, p->ids + length, p->n + i - length, ALLM__WANT_LAST, 0, NULL, NULL, err))
+            return err->status;
+        if ((id = allm__spec_likeliest(d, (int32_t)p->s->m->hp.n_vocab)) < 0) break;
+        p->ids[p->n + i] = id;
+    }
+    p->n_same = allm__session_length(d), p->kind = ALLM__SPEC_MODEL, *n = i;
+    if (!i) allm__spec_count(p, ALLM__SPEC_MODEL, 0);
+    const float each = p->one > 0 ? (float)(allm__plat_seconds() - from) / p->one / (float)ALLM__MAX(i, 1) : 0;
+    p->asking += p->asking > 0 ? (ALLM__MIN(each, 2 * p->asking) - p->asking) / 8 : each;
+    return ALLM_OK;
+}
+
+/* Whether a model can guess for another: it has the same tokens, but for padding, and its state can be cut back. */
+static allm_status allm__spec_fits(const allm_model *m, const allm_model *d, const char *name, allm_error *err) {
+    if (!d->tok || !d->hp.causal)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1, "draft model: %s", d->tok ? "an encoder writes no text"
+                                                                                     : "it has no tokenizer");
+    for (int64_t i = 0; i < d->hp.n_layer; i++)
+        if (d->layers[i].mixer > ALLM__MIX_MLA)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1,
+                              "draft model: the state of its recurrent layers cannot be cut back");
+    const int32_t n = ALLM__MIN(m->tok->n_vocab, d->tok->n_vocab), n_most = ALLM__MAX(m->tok->n_vocab, d->tok->n_vocab);
+    if (n_most - n > ALLM__SPEC_PADDING)
+        return allm__fail(err, ALLM_E_ARGUMENT, name, -1,
+                          "draft model: its tokenizer has %d tokens, that of the model %d; they must be the same",
+                          (int)d->tok->n_vocab, (int)m->tok->n_vocab);
+    for (int32_t id = 0; id < n; id++) {
+        const allm_str a = allm__tok_piece(m->tok, id), b = allm__tok_piece(d->tok, id);
+        if (!allm__str_eq(a, b) || allm__tok_is_special(m->tok, id) != allm__tok_is_special(d->tok, id))
+            return allm__fail(err, ALLM_E_ARGUMENT, name, -1,
+                              "draft model: its tokenizer is another one: token %d is \"%.*s\", in the model \"%.*s\"",
+                              (int)id, (int)ALLM__MIN(b.len, 40), b.ptr, (int)ALLM__MIN(a.len, 40), a.ptr);
+    }
+    return ALLM_OK;
+}
+
+/* ---- one generation */
+
+/* Most tokens of a pass: of recurrent layers, with those that come again. */
+static size_t allm__spec_rows(const allm__spec *p) { return ((size_t)p->most + 1) * (p->s->n_state ? 2 : 1); }
+
+/* How many tokens may be guessed, when n_more can still be sampled and those from `from` on are not evaluated. */
+static size_t allm__spec_most(const allm__spec *p, size_t from, size_t n_more) {
+    const allm_model *m = p->s->m;
+    const size_t      n_pass = ALLM__MIN((size_t)p->s->n_batch, allm__spec_rows(p)), n = p->n - from;
+    size_t            most = ALLM__MIN((size_t)p->most, n_more ? n_more - 1 : 0);
+    most = ALLM__MIN(most, ALLM__MIN((size_t)p->s->n_ctx - p->n, n_pass > n ? n_pass - n : 0));
+    if (m->rope_freq[2] && p->n <= (size_t)m->hp.n_ctx_rope)
+        most = ALLM__MIN(most, (size_t)m->hp.n_ctx_rope - p->n);
+    return most;
+}
+
+/* Forgets what was guessed wrongly. */
+static void allm__spec_back(allm__spec *p) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (!allm__session_can_keep(p->s, p->n)) allm__session_undo(p->s, p->i_row);
+    else allm__session_truncate(p->s, p->n, &ignored);
+}
+
+/* id was sampled, n_more more may be; *logits: what follows it. The only call that evaluates between the first and the
+ * last token; it allocates nothing. An error leaves a session that holds the beginning of the text. */
+static allm_status allm__spec_next(allm__spec *p, int32_t id, size_t n_more, const float **logits, allm_error *err) {
+    const int guessed = p->n < allm__session_length(p->s), hit = guessed && p->ids[p->n] == id;
+    size_t    n_guess = 0;
+    if (guessed && p->kind == ALLM__SPEC_MODEL) allm__spec_count(p, p->kind, hit);
+    if (hit && p->kind == ALLM__SPEC_MODEL) p->pause = ALLM__SPEC_WAIT;
+    if (guessed && !hit) allm__spec_back(p);
+    if (!hit) p->n_same = ALLM__MIN(p->n_same, p->n);
+    p->ids[p->n] = id;
+    allm__spec_see(p);
+    if (hit) return p->n_accepted++, *logits = allm__session_logits(p->s, p->n - 1 - p->i_row), ALLM_OK;
+    const size_t from = allm__session_length(p->s), n_again = p->n - 1 - from;
+    const size_t most = allm__spec_most(p, from, n_more);
+    if (most) n_guess = allm__spec_of_text(p, most, n_again);
+    if (most && !n_guess && p->draft && (p->fixed || --p->wait < 0) &&
+        allm__spec_of_model(p, most, n_again, &n_guess, err))
+        return err->status;
+    const double start = allm__plat_seconds();
+    if (allm__session_run(p->s, p->ids + from, p->n - from + n_guess, n_guess ? ALLM__WANT_ALL : ALLM__WANT_LAST, 0,
+                          NULL, NULL, err))
+        return err->status;
+    allm__spec_timed(p, p->n - from + n_guess, allm__plat_seconds() - start);
+    p->i_row = n_guess ? from : p->n - 1, p->n_drafted += (int32_t)n_guess;
+    *logits  = allm__session_logits(p->s, p->n - 1 - p->i_row);
+    return ALLM_OK;
+}
+
+/* Before a generation's prompt is evaluated: memory for all of it. If there is none, nothing is guessed. */
+static void allm__spec_begin(allm__spec *p, allm_session *s, const allm__spec_config *c) {
+    allm_error own     = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    const int  refused = s->m->meter.refused;
+    p->s = s, p->n_drafted = p->n_accepted = p->kind = 0, p->next = 0, p->alike = 0;
+    p->fixed = c->n_guess, p->most = c->off ? 0 : c->n_guess ? c->n_guess : ALLM__SPEC_AUTO;
+    p->wait = 0, p->pause = ALLM__SPEC_WAIT;
+    if (!(p->slope > 0)) p->slope = 0.4f;
+    if (!p->most) return;
+    for (p->n_place = 64; p->n_place < 2 * (size_t)s->n_ctx;) p->n_place *= 2;
+    p->place = (int32_t *)allm__alloc_zero(&s->m->host, p->n_place * sizeof *p->place, 64);
+    if (p->place && !allm__session_room(s, allm__spec_rows(p), ALLM__WANT_ALL, &own)) return;
+    allm__free(&s->m->host, p->place, p->n_place * sizeof *p->place);
+    p->place = NULL, p->most = 0, s->m->meter.refused = refused;
+}
+
+/* The prompt, n tokens in ids [n_ctx], has been evaluated; its first n_old are those of the call before. */
+static void allm__spec_start(allm__spec *p, int32_t *ids, size_t n, size_t n_old) {
+    p->ids = ids, p->n = 0, p->n_same = ALLM__MIN(p->n_same, n_old);
+    while (p->place && p->n < n) allm__spec_see(p);
+    p->n = n;
+    memcpy(p->hits, allm__spec_first_hits, sizeof p->hits); /* a prompt is not written like an answer */
+}
+
+/* The answer is over: the session holds what it would hold without guesses. failed: it may hold less. */
+static void allm__spec_end(allm__spec *p, int failed) {
+    allm_error   ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (!p->s) return;
+    const size_t n = allm__session_length(p->s);
+    if (p->ids && n > p->n) allm__spec_back(p);
+    const size_t from = allm__session_length(p->s);
+    if (p->ids && !failed && from < p->n)
+        allm__session_run(p->s, p->ids + from, p->n - from, ALLM__WANT_LAST, 0, NULL, NULL, &ignored);
+    allm__free(&p->s->m->host, p->place, p->n_place * sizeof *p->place);
+    if (p->place) allm__session_spare(p->s);
+    p->place = NULL, p->ids = NULL, p->s = NULL;
+}
+
 // MARK: >>vision  Vision
 /* Owns: images of requests as bytes of a file and their media type (towers and projectors are not built yet). Pixels
  * become a PNG file whose data is not compressed. Spec: PNG (ISO/IEC 15948), RFC 1950 and 1951 (stored blocks). */
@@ -44760,8 +45158,9 @@ static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *l
 
 /* Samples, evaluates and emits until something ends the answer, or the record is full. The session's last logits are
  * those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
-static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, allm_error *err) {
-    const allm__tok *tok    = s->m->tok;
+static allm_status allm__gen_loop(allm__gen *g, allm__spec *spec, allm__samp *samp, allm_error *err) {
+    const allm__tok *tok    = spec->s->m->tok;
+    const float     *logits = allm__session_logits(spec->s, 0);
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
     allm_str         piece;
@@ -44769,7 +45168,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     allm__tok_continue(tok, &detok); /* the prompt's text stands before */
     for (;;) {
         status = allm__gen_bound_apply(&g->bound, samp, err);
-        if (!status) status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
+        if (!status) status = allm__gen_next(g, samp, logits, err);
         if (!status) status = allm__gen_bound_accept(&g->bound, g->token_id, err);
         if (status) return status;
         int32_t id = g->token_id;
@@ -44785,7 +45184,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         if (!status && g->stop.hit) return allm__gen_finish(g, err);
         if (status) return status;
         if (g->finish == ALLM_FINISH_STOP || g->record.len == g->record.max) break;
-        status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
+        status = allm__spec_next(spec, id, g->record.max - g->record.len, &logits, err);
         if (status) return status;
     }
     status = allm__tok_next(tok, &detok, -1, 1, &piece, err); /* what was held back */
@@ -46410,6 +46809,9 @@ typedef struct allm__local {
     double           load_s;
     size_t           n_piece; /* bytes of text that one token adds at most */
     allm__gram_trie *trie;    /* of the tokenizer, once a grammar was asked for */
+    allm__spec       spec;
+    allm__spec_config guess;
+    allm_model      *draft;   /* of spec.draft, or NULL */
 } allm__local;
 
 /* Is there anything of this name? A FIFO is not opened: that would wait for a writer. */
@@ -46440,7 +46842,9 @@ static void allm__local_close(void *self) {
     if (!l) return;
     allm__host *h = &l->rt->host;
     allm__sess_close(&l->sess);
+    allm__session_destroy(l->spec.draft);
     allm__gram_trie_free(l->trie);
+    allm__cache_close(l->rt, l->draft);
     allm__cache_close(l->rt, l->model);
     allm__free(h, l, sizeof *l);
 }
@@ -46481,9 +46885,23 @@ static allm_status allm__local_adapt(allm__local *l, const allm_config *config, 
     return allm__lora_release(a), status;
 }
 
+/* Opens the smaller model, with a session of its own. */
+static allm_status allm__local_draft(allm__local *l, const allm_config *config, allm_model_config *model,
+                                     allm_session_config *shape, allm_error *err) {
+    char        path[ALLM__LOCAL_PATH];
+    allm_source src = {config->draft_model, NULL, 0, NULL, 0, NULL};
+    model->on_load  = NULL, shape->n_ctx = l->sess.session->n_ctx;
+    if (allm__local_find(l->rt, path, &src.path, err) ||
+        allm__cache_open(l->rt, &src, config->draft_model, model, &l->draft, err))
+        return err->status;
+    if (allm__spec_fits(l->model, l->draft, config->draft_model, err)) return err->status;
+    return allm__session_create(l->draft, shape, &l->spec.draft, err);
+}
+
 static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
     allm_runtime       *rt    = config->runtime;
     allm_source         src   = {0};
+    char                path[2][ALLM__LOCAL_PATH];
     allm_model_config   model = {config->memory_limit, config->reference, 0, config->on_load, config->on_load_ctx,
                                  config->low_memory};
     allm_session_config shape = {config->n_ctx, config->n_batch, config->kv_type, NULL, 0};
@@ -46491,18 +46909,22 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     (void)ctx;
     if (config->source) src = *config->source;
     else src.path = config->model;
-    char path[2][ALLM__LOCAL_PATH];
     if (allm__local_find(rt, path[0], &src.path, err)) return err->status;
     if (!config->source && (!config->model || !*config->model))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
+    if (config->n_draft < 0 || config->n_draft > ALLM__SPEC_MOST)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.n_draft is %d, expected 0..%d", (int)config->n_draft,
+                          (int)ALLM__SPEC_MOST);
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
     if (!l) return allm__fail_memory(err, sizeof *l);
-    l->rt = rt;
+    l->rt = rt, l->guess.off = config->no_speculation, l->guess.n_guess = config->n_draft;
     allm_status status = allm__cache_open(rt, &src, config->model ? config->model : "", &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
     if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
     if (!status) status = allm__local_adapt(l, config, path[1], err);
+    if (!status && config->draft_model && !config->no_speculation)
+        status = allm__local_draft(l, config, &model, &shape, err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
         size_t n   = allm__tok_piece(l->model->tok, id).len;
@@ -46639,6 +47061,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     else own = *req->sampling;
     if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
     run->g.seed = run->samp.p.seed;
+    allm__spec_begin(&l->spec, l->sess.session, &l->guess);
     return ALLM_OK;
 }
 
@@ -46648,7 +47071,9 @@ static allm_status allm__local_answer(allm__local *l, const allm_request *req, a
                                          allm__local_progress, (void *)(uintptr_t)req, err);
     run->fed = allm__plat_seconds();
     if (status) return status;
-    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, err);
+    allm__spec_start(&l->spec, l->sess.ids, run->prompt.len, run->n_cached);
+    status = allm__gen_loop(&run->g, &l->spec, &run->samp, err);
+    allm__spec_end(&l->spec, status != ALLM_OK);
     allm__sess_append(&l->sess, run->g.record.ids, run->g.record.len);
     return status;
 }
@@ -46660,6 +47085,7 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->prompt_tokens     = (int32_t)run->prompt.len;
     out->cached_tokens     = (int32_t)run->n_cached;
     out->completion_tokens = (int32_t)run->g.record.len;
+    out->drafted_tokens = l->spec.n_drafted, out->accepted_tokens = l->spec.n_accepted;
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
     allm__resp_record(out, &run->g.record);
     allm__samp_free(&run->samp);
@@ -46673,9 +47099,12 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     allm__meter    *meter = &l->model->meter;
     allm__local_run run;
     ALLM__STORE(&l->sess.session->cancel, 0); /* a cancel from before this is found by allm__prov_room */
+    if (l->spec.draft) ALLM__STORE(&l->spec.draft->cancel, 0);
+    l->spec.n_drafted = l->spec.n_accepted = 0;
     if (meter->limit) meter->refused = 0;     /* such a model is nobody else's */
     allm_status status = allm__local_prepare(l, req, &run, err);
     if (!status) status = allm__local_answer(l, req, &run, err);
+    allm__spec_end(&l->spec, 1); /* where there was no answer */
     allm__local_report(l, &run, out);
     if (status != ALLM_E_MEMORY || !meter->limit || !meter->refused) return status;
     err->status = ALLM_OK;
@@ -46749,7 +47178,11 @@ static allm_status allm__local_default_sampling(void *self, allm_sampling *out, 
     return ALLM_OK;
 }
 
-static void allm__local_cancel(void *self) { allm__session_cancel(((allm__local *)self)->sess.session); }
+static void allm__local_cancel(void *self) {
+    const allm__local *l = (const allm__local *)self;
+    allm__session_cancel(l->sess.session);
+    if (l->spec.draft) allm__session_cancel(l->spec.draft);
+}
 
 /* ---- provider "echo": gives the prompt back, word by word; for tests of programs, without a model */
 
@@ -47041,6 +47474,7 @@ static int allm__round_add(allm_response *out, const allm_response *round) {
     allm_response all  = *out;
     *out               = *round;
     out->owner         = all.owner, out->completion_tokens += all.completion_tokens;
+    out->drafted_tokens += all.drafted_tokens, out->accepted_tokens += all.accepted_tokens;
     out->load_s        = ALLM__MAX(all.load_s, round->load_s);
     out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
     allm__resp_show(out);
@@ -47605,15 +48039,23 @@ static int allm__talk_drop_half(allm_chat *c) {
 
 /* ---- sending */
 
-/* The text of a turn, with files behind it as any prompt has them. */
+/* The text of a turn, with files behind it as any prompt has them; those that are images come behind its images. */
 static allm_status allm__talk_say(allm_chat *c, const char *text, const allm_request *req, allm_error *err) {
     allm__buf    buf = {&c->host, NULL, 0, 0, 0, 0};
+    allm__arena  arena;
     allm_message m;
-    memset(&m, 0, sizeof m);
-    allm_status status = allm__gen_inline(&c->host, req, text, &buf, err);
-    m.role = "user", m.content = buf.ptr;
+    memset(&m, 0, sizeof m), memset(&arena, 0, sizeof arena);
+    arena.host         = &c->host;
+    allm_image *images = (allm_image *)allm__arena_array(&arena, req->n_images + req->n_files + 1, sizeof *images,
+                                                         sizeof(void *));
+    allm_status status = images ? allm__gen_inline(&c->host, req, text, 1, &buf, err)
+                                : allm__fail_memory(err, req->n_images);
+    if (!status && req->n_images) memcpy(images, req->images, req->n_images * sizeof *images);
+    m.role = "user", m.content = buf.ptr, m.images = images, m.n_images = req->n_images;
+    for (size_t i = 0; !status && i < req->n_files; i++)
+        if (allm__vision_file(&c->host, req->files[i])) images[m.n_images++].path = req->files[i];
     if (!status) status = allm__hist_add(&c->hist, &m, NULL, err);
-    allm__buf_free(&buf);
+    allm__arena_free(&arena), allm__buf_free(&buf);
     return status;
 }
 
@@ -47662,7 +48104,7 @@ static allm_status allm__talk_send(allm_chat *c, const char *text, const allm_re
     allm_request  req = *extra;
     allm_response own;
     memset(&own, 0, sizeof own);
-    req.files = NULL, req.n_files = 0;
+    req.files = NULL, req.n_files = 0, req.images = NULL, req.n_images = 0;
     if (!req.n_tools) req.tools = c->tools, req.n_tools = c->n_tools;
     allm_status status = text ? allm__talk_say(c, text, extra, err) : ALLM_OK;
     n_said             = c->hist.n;

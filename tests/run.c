@@ -81,6 +81,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_vision.c"
 #include "test_gen.c"
 #include "test_sess.c"
+#include "test_spec.c"
 #include "test_remote.c"
 #include "test_prov.c"
 #include "test_job.c"
@@ -148,6 +149,7 @@ static const test_group test_groups[] = {
     GROUP(eval),
     GROUP(samp),
     GROUP(vision),
+    GROUP(spec),
     GROUP(gen),
     GROUP(sess),
     GROUP(remote),

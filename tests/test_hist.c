@@ -65,8 +65,9 @@ static void test_hist_copies(void **state) {
     (void)state;
     hist_begin(&r);
     allm_tool_call call = {"id", "f", args};
-    allm_message   m    = {role, text, "why", &call, 1, NULL, NULL}, tool = {"tool", NULL, NULL, NULL, 0, "id", "f"},
-                 bare = {"assistant", "", NULL, &call, 1, NULL, NULL};
+    allm_message   m    = {role, text, "why", &call, 1, NULL, NULL, NULL, 0},
+                   tool = {"tool", NULL, NULL, NULL, 0, "id", "f", NULL, 0},
+                 bare = {"assistant", "", NULL, &call, 1, NULL, NULL, NULL, 0};
     assert_int_equal(allm__hist_add(&r.t, &m, NULL, &r.err), ALLM_OK);
     assert_int_equal(allm__hist_add(&r.t, &tool, NULL, &r.err), ALLM_OK);
     assert_int_equal(allm__hist_add(&r.t, &bare, NULL, &r.err), ALLM_OK);
@@ -95,14 +96,15 @@ static void hist_same_text(const char *a, const char *b) {
 static void test_hist_round_trip(void **state) {
     static const allm_tool_call calls[] = {{"c1", "add", "{\"x\": [1, 2], \"y\": {\"z\": null}}"}, {NULL, "now", NULL}};
     static const allm_message   rows[]  = {
-        {"system", "Be brief.", NULL, NULL, 0, NULL, NULL},
-        {"user", "\"quotes\" \\ and\nlines\ttabs \x01 \xc3\xa9 \xf0\x9f\xa6\x8a [{,:}]", NULL, NULL, 0, NULL, NULL},
-        {"assistant", NULL, "thinking\nof it", calls, 2, NULL, NULL},
-        {"tool", "12", NULL, NULL, 0, "c1", "add"},
-        {"tool", "", NULL, NULL, 0, NULL, "now"},
-        {"assistant", "12", NULL, NULL, 0, NULL, NULL},
-        {"ipython", "a role of one's own", NULL, NULL, 0, NULL, NULL},
-        {"assistant", "", NULL, NULL, 0, NULL, NULL},
+        {"system", "Be brief.", NULL, NULL, 0, NULL, NULL, NULL, 0},
+        {"user",
+         "\"quotes\" \\ and\nlines\ttabs \x01 \xc3\xa9 \xf0\x9f\xa6\x8a [{,:}]", NULL, NULL, 0, NULL, NULL, NULL, 0},
+        {"assistant", NULL, "thinking\nof it", calls, 2, NULL, NULL, NULL, 0},
+        {"tool", "12", NULL, NULL, 0, "c1", "add", NULL, 0},
+        {"tool", "", NULL, NULL, 0, NULL, "now", NULL, 0},
+        {"assistant", "12", NULL, NULL, 0, NULL, NULL, NULL, 0},
+        {"ipython", "a role of one's own", NULL, NULL, 0, NULL, NULL, NULL, 0},
+        {"assistant", "", NULL, NULL, 0, NULL, NULL, NULL, 0},
     };
     hist_room r;
     allm__hist copy;
@@ -285,7 +287,7 @@ static void test_hist_deep(void **state) {
         strcat(args, "{}");
         for (int i = 1; i < depth; i++) strcat(args, "}");
         allm_tool_call call = {"c", "f", args};
-        allm_message   m    = {"assistant", NULL, NULL, &call, 1, NULL, NULL};
+        allm_message   m    = {"assistant", NULL, NULL, &call, 1, NULL, NULL, NULL, 0};
         assert_int_equal(allm__hist_add(&r.t, &m, NULL, &r.err), ALLM_OK);
         assert_int_equal(hist_write(&r, "{}"), ALLM_OK);
         hist_clear(&r);
@@ -300,7 +302,7 @@ static void test_hist_deep(void **state) {
 static void test_hist_many(void **state) {
     static const char one[] = "{\"role\":\"user\",\"content\":\"x\"},";
     hist_room r;
-    allm_message m = {"user", "x", NULL, NULL, 0, NULL, NULL};
+    allm_message m = {"user", "x", NULL, NULL, 0, NULL, NULL, NULL, 0};
     (void)state;
     double seconds[2];
     for (int k = 0; k < 2; k++) {

@@ -190,12 +190,13 @@ static void test_talk_failures(void **state) {
 static void test_talk_add_errors(void **state) {
     static const allm_tool_call none = {"1", NULL, NULL}, list = {"1", "f", "[]"}, bytes = {"1", "f", "{\"\xff\": 1}"};
     static const struct { allm_message m; const char *says; } rows[] = {
-        {{NULL, "x", NULL, NULL, 0, NULL, NULL}, "no role"}, {{"", "x", NULL, NULL, 0, NULL, NULL}, "no role"},
-        {{"user", "\xc3", NULL, NULL, 0, NULL, NULL}, "invalid UTF-8"},
-        {{"user", "x", NULL, NULL, 1, NULL, NULL}, "tool_calls is NULL"},
-        {{"assistant", "x", NULL, &none, 1, NULL, NULL}, "name is missing"},
-        {{"assistant", "x", NULL, &list, 1, NULL, NULL}, "is no JSON object"},
-        {{"assistant", "x", NULL, &bytes, 1, NULL, NULL}, "invalid UTF-8"},
+        {{NULL, "x", NULL, NULL, 0, NULL, NULL, NULL, 0}, "no role"},
+        {{"", "x", NULL, NULL, 0, NULL, NULL, NULL, 0}, "no role"},
+        {{"user", "\xc3", NULL, NULL, 0, NULL, NULL, NULL, 0}, "invalid UTF-8"},
+        {{"user", "x", NULL, NULL, 1, NULL, NULL, NULL, 0}, "tool_calls is NULL"},
+        {{"assistant", "x", NULL, &none, 1, NULL, NULL, NULL, 0}, "name is missing"},
+        {{"assistant", "x", NULL, &list, 1, NULL, NULL, NULL, 0}, "is no JSON object"},
+        {{"assistant", "x", NULL, &bytes, 1, NULL, NULL, NULL, 0}, "invalid UTF-8"},
     };
     static const struct { allm_chat_config c; const char *says; } configs[] = {
         {{.system = "\xff"}, "invalid UTF-8"}, {{.title = "\xff"}, "invalid UTF-8"}, {{.n_tools = 1}, "tools"},
@@ -284,7 +285,7 @@ static void test_talk_tools(void **state) {
     f.n_call = 1;
     r = talk_say(&h, chat, "sum", "Let me.");
     assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
-    allm_message result = {"tool", "3", NULL, NULL, 0, r.tool_calls[0].id, "add"};
+    allm_message result = {"tool", "3", NULL, NULL, 0, r.tool_calls[0].id, "add", NULL, 0};
     assert_int_equal(allm_chat_history(chat, &m, &n, &h.err), ALLM_OK);
     assert_string_equal(m[1].tool_calls[0].id, r.tool_calls[0].id);
     assert_int_equal(allm_chat_add(chat, &result, &h.err), ALLM_OK);
@@ -820,7 +821,7 @@ static int talk_inside_hear(const allm_chunk *chunk, void *ctx) {
     talk_inside        *t = (talk_inside *)ctx;
     const allm_message *m;
     size_t              n;
-    allm_message        one = {"user", "x", NULL, NULL, 0, NULL, NULL};
+    allm_message        one = {"user", "x", NULL, NULL, 0, NULL, NULL, NULL, 0};
     allm_response       r;
     if (chunk->event != ALLM_TEXT) return 0;
     t->n++;

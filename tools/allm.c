@@ -116,7 +116,7 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
-    const char   *schema_file, *gbnf_file, *adapter;
+    const char   *schema_file, *gbnf_file, *adapter, *draft_model;
     char          adapter_path[1024];
     float         adapter_scale;
     const char   *format, *tools_file, *type, *split_bytes, *pooling;
@@ -124,11 +124,11 @@ typedef struct opts {
     ids           ids, bias_ids, types;
     float        *bias;   /* [bias_ids.cap] */
     int32_t       n_logprobs;
-    int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
+    int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps, n_draft;
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           split, low_memory, packed, check, hidden;
+    int           split, low_memory, packed, check, hidden, no_spec;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -231,6 +231,9 @@ static const struct flag {
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
     {"--adapter", K_TEXT, AT(adapter), C_COMPUTE, "PATH", "LoRA: a folder of PEFT or MLX, or a GGUF adapter"},
     {"--lora", K_LORA, AT(adapter), C_COMPUTE, "PATH[:X]", "the same, X times (1) what it adds"},
+    {"--no-spec", K_BOOL, AT(no_spec), C_GENERATE, NULL, "guess no tokens: the same text, a pass a token"},
+    {"--draft", K_COUNT, AT(n_draft), C_GENERATE, "N", "guess N tokens a pass, 1 to 31 (as many as pay)"},
+    {"--draft-model", K_TEXT, AT(draft_model), C_GENERATE, "MODEL", "a smaller one with the same tokens guesses too"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
     {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
@@ -720,6 +723,7 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
     config.low_memory = o->low_memory;
+    config.no_speculation = o->no_spec, config.n_draft = o->n_draft, config.draft_model = o->draft_model;
     config.adapter_scale = o->adapter_scale;
     if (!(o->adapter_scale >= 0 && o->adapter_scale <= 0)) config.adapter = o->adapter; /* there 0 would be 1 */
     config.on_load = bar_at, config.on_load_ctx = &load;
@@ -789,7 +793,8 @@ static void put_response(allm__buf *b, const allm_response *r) {
         {"load_s", r->load_s}, {"prompt_s", r->prompt_s}, {"generate_s", r->generate_s}};
     const struct { const char *name; int64_t value; } counts[] = {
         {"prompt_tokens", r->prompt_tokens}, {"cached_tokens", r->cached_tokens},
-        {"completion_tokens", r->completion_tokens}, {"seed", r->seed}};
+        {"completion_tokens", r->completion_tokens}, {"seed", r->seed},
+        {"drafted_tokens", r->drafted_tokens}, {"accepted_tokens", r->accepted_tokens}};
     allm__buf_putc(b, '{');
     allm__json_put_key(b, "text");
     allm__json_put_str(b, allm__str(r->text ? r->text : "", r->text ? r->text_len : 0));
@@ -826,8 +831,9 @@ static void print_stats(const allm_response *r) {
     int n_new = (int)(r->prompt_tokens - r->cached_tokens), n = (int)r->completion_tokens;
     fprintf(stderr, "load %.3f s; prompt %d + %d cached tokens, %.3f s, %.1f tokens/s; ", r->load_s, n_new,
             (int)r->cached_tokens, r->prompt_s, rate(n_new, r->prompt_s));
-    fprintf(stderr, "answer %d tokens, %.3f s, %.1f tokens/s; finish %s; seed %lld\n", n, r->generate_s,
-            rate(n, r->generate_s), finish_name(r->finish), (long long)r->seed);
+    fprintf(stderr, "answer %d tokens (%d of %d guesses right), %.3f s, %.1f tokens/s; finish %s; seed %lld\n", n,
+            (int)r->accepted_tokens, (int)r->drafted_tokens, r->generate_s, rate(n, r->generate_s),
+            finish_name(r->finish), (long long)r->seed);
 }
 
 static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, allm_response *r, allm_error *err) {

@@ -79,6 +79,7 @@ static const struct {
     {"recur", "fwd"},
     {"eval", "fwd session many progress"},
     {"samp", ""},
+    {"spec", ""},
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
