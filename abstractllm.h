@@ -34800,6 +34800,9 @@ static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
     return NULL;
 }
 
+/* Factors of activations that GGUF has no keys for, and multiplies into the weights instead. */
+static int allm__arch_folds(const allm__arch *base) { return base->mixer == ALLM__MIX_BOTH; }
+
 /* What the names of tensors begin with: the model's, then those of a layer's number. */
 static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
                                                "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
@@ -37556,8 +37559,8 @@ static allm_status allm__lora_read_patterns(allm_adapter *a, allm_error *err) {
 static allm_status allm__lora_read_peft(allm_adapter *a, allm_error *err) {
     static const char *const none[] = {"use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters",
                                        "layer_replication", "arrow_config"};
-    const allm__conf *c = &a->config;
-    allm_str          type;
+    const allm__conf *c    = &a->config;
+    allm_str          type = ALLM__S("");
     if (allm__conf_get_str(c, "peft_type", ALLM__S("LORA"), &type, err)) return err->status;
     if (!allm__str_eq(type, ALLM__S("LORA")))
         return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "peft_type \"%.*s\" is not supported, LORA is",
@@ -37575,8 +37578,8 @@ static allm_status allm__lora_read_peft(allm_adapter *a, allm_error *err) {
 
 static allm_status allm__lora_read_mlx(allm_adapter *a, allm_error *err) {
     static const char *const kinds[] = {"lora", "dora", "full"};
-    const allm__conf *c = &a->config;
-    allm_str          type;
+    const allm__conf *c    = &a->config;
+    allm_str          type = ALLM__S("");
     if (allm__conf_get_str(c, "fine_tune_type", ALLM__S("lora"), &type, err)) return err->status;
     for (size_t i = 0; i < ALLM__COUNT(kinds); i++)
         if (allm__str_eq(type, allm__str_of(kinds[i]))) {
@@ -38123,7 +38126,7 @@ static allm_status allm__lora_view(allm_adapter *a, allm_error *err) {
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !hf; i++)
         if (!strcmp(allm__arch_hfs[i].arch, m->own_arch.name)) hf = &allm__arch_hfs[i];
     if (hf && !m->src.hf) flags = (flags | hf->set) & ~hf->clear;
-    if (!same && (!hf || !base || (m->own_arch.flags ^ flags) & ALLM__A_TILED))
+    if (!same && (!hf || !base || (m->own_arch.flags ^ flags) & ALLM__A_TILED || allm__arch_folds(base)))
         return allm__fail(err, ALLM_E_UNSUPPORTED, a->path, -1, "%s: the adapter's names and the model's are not of "
                           "the same kind of file", m->own_arch.name);
     a->turned = !same && base->rope == ALLM__ROPE_PAIRS && hf->rope == ALLM__ROPE_HALVES;
@@ -39055,9 +39058,6 @@ static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, 
     allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
 }
 
-/* Factors of activations that GGUF has no keys for, and multiplies into the weights instead. */
-static int allm__conv_folds(const allm__arch *base) { return base->mixer == ALLM__MIX_BOTH; }
-
 /* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
  * base: the family's row as GGUF files have it. */
 static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
@@ -39065,7 +39065,7 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
                                         : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
     const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
-    const int     mla  = base->mixer == ALLM__MIX_MLA, folds = allm__conv_folds(base);
+    const int     mla  = base->mixer == ALLM__MIX_MLA, folds = allm__arch_folds(base);
     const size_t  at   = k->at;
     int           any_head = 0;
     for (int64_t i = 0; i < hp->n_layer; i++)
@@ -39626,7 +39626,7 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     const allm_model   *m = c->folder;
     const allm__layer  *l = &m->layers[ALLM__MAX(i_layer, 0)];
     const char         *fields = i_layer < 0 ? (const char *)&m->w : (const char *)l;
-    const int           folds  = allm__conv_folds(base);
+    const int           folds  = allm__arch_folds(base);
     const char         *name   = row->name;
     const int           turns  = base->rope == ALLM__ROPE_PAIRS && m->src.hf->rope == ALLM__ROPE_HALVES;
     const int           is_qk  = row->at == ALLM__L(wq) || row->at == ALLM__L(wk) || row->at == ALLM__L(bq) ||
@@ -39691,7 +39691,7 @@ static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
 static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
     const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
     c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
-    if (allm__conv_folds(base) && allm__conv_ssm_scale(c, err)) return err->status;
+    if (allm__arch_folds(base) && allm__conv_ssm_scale(c, err)) return err->status;
     if (!c->sources ||
         !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
         return allm__fail_memory(err, most * sizeof *c->in.tensors);
@@ -45838,7 +45838,7 @@ static void allm__remote_put_image(allm__remote_ask *a, const allm_image *image)
         {"{\"type\": \"image\", \"source\": {\"type\": \"base64\", \"media_type\": \"", "\", \"data\": \"", "\"}}"},
     };
     const int   c = a->r->api->column;
-    const char *media;
+    const char *media = "";
     allm_str    bytes;
     if (a->err->status || allm__vision_load(image, &a->image, &bytes, &media, a->err)) return;
     if ((a->n_image_bytes += bytes.len) > ALLM__VISION_ALL) {
