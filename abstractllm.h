@@ -868,6 +868,9 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
 #endif
+#ifndef NOMINMAX
+#define NOMINMAX /* no macros min and max */
+#endif
 #include <windows.h>
 #elif defined(__unix__) || defined(__APPLE__)
 #define ALLM__POSIX 1
@@ -7367,7 +7370,7 @@ typedef struct allm__kern {
     void (*attend_span)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state, int64_t ld,
                         float *scratch);
     void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out);
-    float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
+    float (*max_of)(const float *x, int64_t n);                           /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
     /* peaks[i] = the largest of x[64 i .. 64 i + 64), of the last ones what there is; returns the largest of all, NaN
      * if there is one */
@@ -32338,10 +32341,10 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     if (integer) return whole;
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
-    int32_t far  = allm__gram_alt(p, allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)),
+    int32_t large = allm__gram_alt(p, allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)),
                                   allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '7')));
     int32_t exp  = allm__gram_seq(p, allm__gram_rep(p, sign, 0, 1), allm__gram_rep(p, digit, 1, 2));
-    exp = allm__gram_alt(p, exp, allm__gram_seq(p, minus, far));
+    exp = allm__gram_alt(p, exp, allm__gram_seq(p, minus, large));
     return allm__gram_seq(p, whole, allm__gram_rep(p, allm__gram_seq(p, e, exp), 0, 1));
 }
 
@@ -39273,7 +39276,7 @@ static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best
 /* SparseMixer: each choice is weighed against those that are hardly worse, without what was chosen before (Liu et al.
  * 2023, arXiv 2310.00811). left: what is to choose from; chosen ones become NaN. */
 static void allm__fwd_mix_experts(const allm__hparams *hp, const float *r, float *left, int32_t *best, float *weight) {
-    const float far = (float)(2 * hp->jitter);
+    const float gap = (float)(2 * hp->jitter);
     for (int64_t i = 0; i < hp->n_expert_used; i++) {
         float sum = 0;
         allm__fwd_best_experts(left, hp->n_expert, 1, best + i); /* becomes NaN there */
@@ -39281,7 +39284,7 @@ static void allm__fwd_mix_experts(const allm__hparams *hp, const float *r, float
         for (int64_t e = 0; e < hp->n_expert; e++) {
             const int32_t is_top = (int32_t)e == best[i];
             const float   size   = fabsf(r[e]) > top ? fabsf(r[e]) : top;
-            if (is_top || (left[e] == left[e] && !((top - r[e]) / size > far))) sum += expf(r[e] - top);
+            if (is_top || (left[e] == left[e] && !((top - r[e]) / size > gap))) sum += expf(r[e] - top);
         }
         weight[i] = 1 / sum;
     }
@@ -39294,7 +39297,8 @@ static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float 
     float               *c = r + n, sum = 0;
     if (f->layer->router_scale) f->kern->scale(r, 1 / sqrtf((float)hp->n_embd), n);
     if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
-    if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
+    if (hp->expert_gate == ALLM__GATE_SOFTMAX)
+        f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max_of(r, n), r, n), n);
     if (hp->expert_gate == ALLM__GATE_SIGMOID)
         for (int64_t i = 0; i < n; i++) r[i] = 1 / (1 + expf(-r[i]));
     memcpy(c, r, (size_t)n * sizeof *c);
@@ -39307,7 +39311,7 @@ static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float 
     allm__fwd_best_experts(c, n, (int32_t)k, best);
     for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
     if (hp->expert_gate == ALLM__GATE_SELECTED)
-        f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
+        f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max_of(weight, k), weight, k), k);
     for (int64_t i = 0; i < k; i++) sum += weight[i];
     if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
     for (int64_t i = 0; i < k && f->layer->expert_scale; i++) weight[i] *= f->layer->expert_scale[best[i]];
@@ -40458,7 +40462,7 @@ static void allm__samp_xtc(allm__samp *s) {
         for (int32_t i = 0; i < last; i++) {
             int32_t id = allm__samp_id(s, i), b = id / ALLM__SAMP_BLOCK, at = b * ALLM__SAMP_BLOCK;
             s->edited[id] = -INFINITY;
-            s->peaks[b]   = s->kern->max(s->x + at, ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - at));
+            s->peaks[b]   = s->kern->max_of(s->x + at, ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - at));
         }
     }
     allm__samp_drop(s, 0, last);

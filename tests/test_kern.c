@@ -535,17 +535,17 @@ static void test_kern_rope(void **state) {
 static void test_kern_max(void **state) {
     (void)state;
     TEST_KERN_EACH(k) {
-        assert_true(k->max(NULL, 0) == -INFINITY);
+        assert_true(k->max_of(NULL, 0) == -INFINITY);
         for (int n = 1; n < 200; n++) {
             float *x = test_kern_floats(n), want = -INFINITY;
             for (int i = 0; i < n; i++) want = ALLM__MAX(want, x[i]);
-            assert_true(k->max(x, n) == want);
+            assert_true(k->max_of(x, n) == want);
             x[test_random_below((uint64_t)n)] = INFINITY;
-            assert_true(k->max(x, n) == INFINITY);
+            assert_true(k->max_of(x, n) == INFINITY);
             x[test_random_below((uint64_t)n)] = NAN;
-            assert_true(isnan(k->max(x, n)));
+            assert_true(isnan(k->max_of(x, n)));
             for (int i = 0; i < n; i++) x[i] = -INFINITY;
-            assert_true(k->max(x, n) == -INFINITY);
+            assert_true(k->max_of(x, n) == -INFINITY);
             free(x);
         }
     }
@@ -711,7 +711,7 @@ static void test_kern_vectors_isas(void **state) {
             memcpy(got, x, sizeof *x * (size_t)n), memcpy(want, x, sizeof *x * (size_t)n);
             k->glu(got, b, n, ALLM__ACT_SILU), s->glu(want, b, n, ALLM__ACT_SILU);
             test_kern_same("swiglu", k, got, want, n);
-            const float top = k->max(x, n), sum = k->exp_sum(x, 1.5f, got, n), sum2 = s->exp_sum(x, 1.5f, want, n);
+            const float top = k->max_of(x, n), sum = k->exp_sum(x, 1.5f, got, n), sum2 = s->exp_sum(x, 1.5f, want, n);
             const float top2 = s->max(x, n);
             assert_true(top == top2 || (top != top && top2 != top2)); /* a zero of either sign */
             test_kern_same("exp_sum", k, got, want, n), test_kern_same("exp_sum's sum", k, &sum, &sum2, 1);

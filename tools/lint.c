@@ -450,7 +450,7 @@ static void check_names(const source *h) {
         if (it->kind == MACRO) {
             int ours = starts(name, "ALLM__") || starts(name, "ABSTRACTLLM_");
             if (!ours && !(private && has_prefix(name, it->room)) && name->text[0] != '_' &&
-                !is(name, "WIN32_LEAN_AND_MEAN"))
+                !is(name, "WIN32_LEAN_AND_MEAN") && !is(name, "NOMINMAX"))
                 find(h->name, it->line, "macro %.*s: expected ALLM__... or ABSTRACTLLM_...", name->len, name->text);
             continue;
         }

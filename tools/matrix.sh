@@ -84,6 +84,9 @@ echo '#define ABSTRACTLLM_STATIC
 #include "abstractllm.h"
 int one(void);
 int main(void) { return one() + (allm_version()[0] == 0); }' >$out/static_b.c
+echo '#include <windows.h>
+#define ABSTRACTLLM_IMPLEMENTATION
+#include "abstractllm.h"' >$out/impl_windows.c
 cp abstractllm.h $out/renamed.h
 echo '#define ABSTRACTLLM_SELF "renamed.h"
 #define ABSTRACTLLM_IMPLEMENTATION
@@ -207,6 +210,9 @@ else skip "ldd: libc and libm only" "no build/allm"; fi
 if echo 'int main(void) { return 0; }' | gcc -m32 -xc - -o $out/m32 2>/dev/null; then
     row "32 bit" gcc -m32 -std=c11 $strict -I. -fsyntax-only $out/impl.c
 else skip "32 bit" "no 32-bit libc (gcc-multilib)"; fi
+if have x86_64-w64-mingw32-gcc; then
+    row "Windows" x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -I. -fsyntax-only $out/impl_windows.c
+else skip "Windows" "no x86_64-w64-mingw32-gcc"; fi
 if have musl-gcc; then row "musl, static" musl-gcc -std=c11 -w -static -I. -o $out/musl $out/static_a.c $out/static_b.c
 else skip "musl, static" "no musl-gcc"; fi
 
