@@ -3,11 +3,10 @@
  *     cc -std=c11 -O2 -I. -Wno-unused-function -o build/bench_gram tools/bench_gram.c -lm -pthread
  *     build/bench_gram MODEL SCHEMAS.json [TEXTS]
  *
- * MODEL: a GGUF file with a tokenizer, or a tokenizer.json. SCHEMAS.json: [{"name", "schema", "valid"
- "": [text, ...]}, ...], as realistic.json of
- * the golden data. Each text is written token by token, in a run of its own; then TEXTS more (3) at random, each up to
- * 300 tokens that the mask allows. A line a schema: milliseconds to compile; masks made; their mean and the longest.
- * The last line is of all of them. */
+ * MODEL: a GGUF file with a tokenizer, or a tokenizer.json. SCHEMAS.json: [{"name", "schema", "valid": [text, ...]},
+ * ...], as realistic.json of the golden data. Each text is written token by token, in a run of its own; then TEXTS more
+ * (3) at random, each up to 300 tokens that the mask allows. A line a schema: milliseconds to compile; masks made;
+ * their mean and the longest. The last line is of all of them. */
 #define ABSTRACTLLM_STATIC
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
@@ -124,9 +123,8 @@ int main(int argc, char **argv) {
         if (own.status) printf("%.*s: %s\n", (int)name.len, name.ptr, own.message);
     }
     allm__json_free(&j);
-    printf("%-32s compiled in %7.3f ms; %5zu masks, mean %7.4f ms, longest %7.3f ms\n", "all: at most"
-    "", 1e3 * all.compile,
-           all.n, all.n ? 1e3 * all.sum / (double)all.n : 0, 1e3 * all.longest);
+    printf("%-32s compiled in %7.3f ms; %5zu masks, mean %7.4f ms, longest %7.3f ms\n", "all: at most",
+           1e3 * all.compile, all.n, all.n ? 1e3 * all.sum / (double)all.n : 0, 1e3 * all.longest);
     allm__gram_trie_free(trie), allm__tok_close(tok);
     if (file.host) allm__gguf_close(&file);
     return err.status != 0;
