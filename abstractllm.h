@@ -33400,7 +33400,9 @@ static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
     case 'd': return allm__choice_id(c, 0, 1, 3);
     case 'k': return c->key;
     case 't': return c->word;
-    case 'v': return allm__choice_hole(c, allm__choice_literal(&at, lit));
+    case 'v': /* behind a choice that it ends, what stops it is behind all of the choice */
+        while (!strncmp(at, "%|", 2) || !strncmp(at, "%}", 2)) at = allm__choice_skip(at);
+        return allm__choice_hole(c, allm__choice_literal(&at, lit));
     case 'f':
         name = allm__choice_name(c, c->tool);
         name = allm__gram_seq3(p, name, allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));
