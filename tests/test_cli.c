@@ -596,7 +596,7 @@ static void cli_tools(void **state) {
         {"nobody", "", "expected auto, none, required or a tool's name", 1},
     };
     static const struct { const char *text, *says; } bad[] = {
-        {"{}", ":1:1: an array"}, {"[1]", ":1:2: an object"}, {"[{\"description\": \"x\"}]", "a tool without a name"},
+        {"{}", " 1:1: an array"}, {"[1]", " 1:2: an object"}, {"[{\"description\": \"x\"}]", "a tool without a name"},
         {"[{\"name\": 1}]", "\"name\""}, {"[{\"function\": 1}]", "an object"}, {"[{\"name\": \"f\"}", "ends"},
         {"[{\"name\": \"f\", \"parameters\": [1]}]", "tools[0].parameters_schema"}};
     make_gguf w = prov_tool_model();
