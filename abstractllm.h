@@ -30107,6 +30107,8 @@ enum {
     ALLM__GRAM_ROUNDS     = 8,       /* of the search for what has no text */
     ALLM__GRAM_MASKS      = 64,      /* parts of token masks kept */
     ALLM__GRAM_CROSS      = 1 << 15, /* places in tokens where a string ends, of all these */
+    ALLM__GRAM_SMALL      = 4,       /* nodes of a subtree that is walked as soon as it is looked at */
+    ALLM__GRAM_STRIDES    = 64,      /* states of which is kept what leads to one other */
     ALLM__GRAM_BLUR       = 64,      /* nodes looked at to make a state's counts coarser */
     ALLM__GRAM_TOKEN      = 512,     /* longest token allowed, in bytes */
     ALLM__GRAM_TIERS      = 4,       /* tokens by length, see allm__gram_tiers */
@@ -31022,6 +31024,8 @@ typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     uint16_t         *depth; /* [n] bytes from the root, 1 .. ALLM__GRAM_TOKEN */
     int32_t          *skip;  /* [n] the node behind the subtree */
     int32_t          *first; /* [n + 1] the tokens that end at i: ids[first[i] .. first[i + 1]) */
+    uint32_t         *kinds; /* [n] of the characters at i and behind it, see allm__gram_kind */
+    uint16_t         *chars; /* [n] most characters that begin at i and behind it in one token */
     int32_t          *ids;   /* in the order of their bytes */
     int32_t          *ends;  /* [n_ends] tokens that end an answer */
     int32_t          *specials; /* [n_specials] other tokens that are no text, but may be a marker */
@@ -31084,6 +31088,61 @@ static size_t allm__gram_common(allm_str a, allm_str b) { /* bytes, of nodes tha
     return n;
 }
 
+/* What the bytes of a subtree are, a bit a kind: ASCII characters by groups, other characters, and what is none. Where
+ * all of these lead from a state to one other, from there to one other and so on, as text does within a string, the
+ * subtree's tokens need no walk. */
+enum {
+    ALLM__GRAM_K_DIGIT, ALLM__GRAM_K_LOWER, ALLM__GRAM_K_UPPER, ALLM__GRAM_K_CONTROL, ALLM__GRAM_K_DELETE,
+    ALLM__GRAM_K_REST, ALLM__GRAM_K_SIGN, /* and a kind for each of some signs */
+    ALLM__GRAM_K_OTHER = 30, ALLM__GRAM_K_BAD
+};
+
+static const char allm__gram_signs[] = "\"\\ \t\n\r-.,:[]{}_/+<>='()";
+ALLM__STATIC(gram_signs_fit, ALLM__GRAM_K_SIGN + sizeof allm__gram_signs - 1 <= ALLM__GRAM_K_OTHER);
+
+static unsigned allm__gram_kind(unsigned c) { /* of an ASCII character */
+    const char *at = c ? (const char *)memchr(allm__gram_signs, (int)c, sizeof allm__gram_signs - 1) : NULL;
+    if (at) return ALLM__GRAM_K_SIGN + (unsigned)(at - allm__gram_signs);
+    if (c < ' ' || c == 127) return c < ' ' ? ALLM__GRAM_K_CONTROL : ALLM__GRAM_K_DELETE;
+    if (c >= '0' && c <= '9') return ALLM__GRAM_K_DIGIT;
+    if (c >= 'a' && c <= 'z') return ALLM__GRAM_K_LOWER;
+    return c >= 'A' && c <= 'Z' ? ALLM__GRAM_K_UPPER : ALLM__GRAM_K_REST;
+}
+
+typedef struct allm__gram_cp { uint8_t left, lo, hi; } allm__gram_cp; /* bytes to come; what the next may be */
+
+/* The kind of a byte, a bit; u: what the character needs that it may be in, then what comes behind. A byte that does
+ * not fit is the beginning of something new. */
+static uint32_t allm__gram_cp_step(allm__gram_cp *u, unsigned c) {
+    static const struct { uint8_t from, to; allm__gram_cp u; } leads[] = { /* Unicode, table 3-7 */
+        {0xc2, 0xdf, {1, 0x80, 0xbf}}, {0xe0, 0xe0, {2, 0xa0, 0xbf}}, {0xe1, 0xec, {2, 0x80, 0xbf}},
+        {0xed, 0xed, {2, 0x80, 0x9f}}, {0xee, 0xef, {2, 0x80, 0xbf}}, {0xf0, 0xf0, {3, 0x90, 0xbf}},
+        {0xf1, 0xf3, {3, 0x80, 0xbf}}, {0xf4, 0xf4, {3, 0x80, 0x8f}}};
+    uint32_t bad = u->left && (c < u->lo || c > u->hi) ? (uint32_t)1 << ALLM__GRAM_K_BAD : 0;
+    if (u->left && !bad) return u->left--, u->lo = 0x80, u->hi = 0xbf, (uint32_t)1 << ALLM__GRAM_K_OTHER;
+    u->left = 0;
+    if (c < 0x80) return bad | (uint32_t)1 << allm__gram_kind(c);
+    for (size_t i = 0; i < ALLM__COUNT(leads); i++)
+        if (c >= leads[i].from && c <= leads[i].to) return *u = leads[i].u, bad | (uint32_t)1 << ALLM__GRAM_K_OTHER;
+    return (uint32_t)1 << ALLM__GRAM_K_BAD;
+}
+
+static void allm__gram_trie_kinds(allm__gram_trie *t) {
+    allm__gram_cp path[ALLM__GRAM_TOKEN + 1];
+    memset(path, 0, sizeof path);
+    for (size_t i = 0; i < t->n; i++) {
+        size_t d    = t->depth[i];
+        path[d]     = path[d - 1];
+        t->kinds[i] = allm__gram_cp_step(&path[d], t->byte[i]);
+    }
+    for (size_t i = t->n; i-- > 0;) {
+        uint16_t most = 0;
+        for (size_t k = i + 1; k < (size_t)t->skip[i]; k = (size_t)t->skip[k])
+            t->kinds[i] |= t->kinds[k], most = ALLM__MAX(most, t->chars[k]);
+        t->chars[i] = (uint16_t)(most + (t->byte[i] < 0x80 || t->byte[i] >= 0xc0));
+    }
+}
+
 static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
     int32_t  path[ALLM__GRAM_TOKEN + 1];
     size_t   n = 0;
@@ -31107,6 +31166,7 @@ static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
     t->tier[ALLM__GRAM_TIERS] = n;
     for (size_t k = ALLM__GRAM_TIERS; k-- > 0;) /* an empty one begins where the next one does */
         if (t->tier[k] == SIZE_MAX) t->tier[k] = t->tier[k + 1];
+    allm__gram_trie_kinds(t);
 }
 
 static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *tok, allm__gram_trie **out,
@@ -31133,10 +31193,12 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
         allm__layout_array(&l, 1, sizeof t);
         t.skip  = (int32_t *)allm__layout_array(&l, t.n, sizeof *t.skip);
         t.first = (int32_t *)allm__layout_array(&l, t.n + 1, sizeof *t.first);
+        t.kinds = (uint32_t *)allm__layout_array(&l, t.n, sizeof *t.kinds);
         t.ids   = (int32_t *)allm__layout_array(&l, t.n_tokens, sizeof *t.ids);
         t.ends  = (int32_t *)allm__layout_array(&l, t.n_ends, sizeof *t.ends);
         t.specials = (int32_t *)allm__layout_array(&l, t.n_specials, sizeof *t.specials);
         t.depth = (uint16_t *)allm__layout_array(&l, t.n, sizeof *t.depth);
+        t.chars = (uint16_t *)allm__layout_array(&l, t.n, sizeof *t.chars);
         t.byte  = (uint8_t *)allm__layout_array(&l, t.n, 1);
         if (placing) break;
         n_bytes = l.n_bytes;
@@ -31165,6 +31227,10 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
  * states. cross[from .. from + n): nodes of the trie at which it may end, behind which tokens go on. */
 typedef struct allm__gram_part { int32_t of, tier; size_t from, n; } allm__gram_part;
 
+/* The kinds of characters that lead from one state to another: those that were looked at, those of them that do.
+ * tries: how often another state was taken for `to`. */
+typedef struct allm__gram_stride { int32_t of, to, tries; uint32_t known, good; } allm__gram_stride;
+
 typedef struct allm__gram_run {
     const allm__gram      *g;
     const allm__gram_trie *trie; /* NULL: no masks */
@@ -31180,6 +31246,7 @@ typedef struct allm__gram_run {
     uint64_t              *mask;        /* [n_mask] of the state mask_of */
     allm__gram_part       *parts;       /* [ALLM__GRAM_MASKS] what these masks are */
     int32_t               *cross;       /* [ALLM__GRAM_CROSS] */
+    allm__gram_stride      strides[ALLM__GRAM_STRIDES]; /* by state */
     size_t                 n_rows, n_work, n_list, n_masks, n_cross;
     uint32_t               cost; /* expressions looked at in this call */
     int32_t                stamp, seen, mask_of;
@@ -31225,6 +31292,7 @@ static void allm__gram_run_reset(allm__gram_run *r) {
     r->state  = r->g->nodes[r->g->root].life == ALLM__GRAM_DEAD ? ALLM__GRAM_EMPTY : r->g->root;
     r->n_rows = r->n_work = r->n_list = r->n_masks = r->n_cross = r->n_text = 0;
     r->stamp = r->seen = 0, r->depth = 0, r->mask_of = -1;
+    memset(r->strides, 0, sizeof r->strides);
 }
 
 /* A run of g, which it refers to, as to the trie. All its memory is taken here. Errors: ALLM_E_MEMORY. */
@@ -31668,6 +31736,7 @@ static void allm__gram_collect(allm__gram_run *r) {
     allm__gram_relink(p);
     r->n_rows = r->n_masks = r->n_cross = r->n_work = r->n_list = 0, r->stamp = r->seen = 0, r->depth = 0;
     r->cost = 0, r->mask_of = -1;
+    memset(r->strides, 0, sizeof r->strides);
 }
 
 /* Finds the ANDs without any text, so that nothing leads there. What is known of one helps with the others. */
@@ -31749,6 +31818,66 @@ static void allm__gram_mask_end(const allm__gram_run *r, uint64_t *mask) {
         mask[r->trie->ends[i] / 64] |= (uint64_t)1 << r->trie->ends[i] % 64;
 }
 
+/* Do all characters of which u says how they go on lead from `at` to s? Bytes with the same effect are looked at once,
+ * where they stand together. */
+static int allm__gram_leads(allm__gram_run *r, int32_t at, allm__gram_cp u, int32_t s) {
+    struct { int32_t at, last; unsigned c; allm__gram_cp u; } stack[4];
+    size_t n = 0;
+    stack[n].at = at, stack[n].last = -1, stack[n].c = u.lo, stack[n++].u = u;
+    while (n) {
+        unsigned c    = stack[n - 1].c++;
+        int32_t  next = allm__gram_go(r, stack[n - 1].at, c), last = stack[n - 1].last;
+        u = stack[n - 1].u;
+        if (r->p.full || next == ALLM__GRAM_EMPTY || (u.left == 1 && next != s)) return 0;
+        stack[n - 1].last = next;
+        if (c == u.hi) n--;
+        if (u.left == 1 || next == last) continue;
+        u.left--, u.lo = 0x80, u.hi = 0xbf;
+        stack[n].at = next, stack[n].last = -1, stack[n].c = u.lo, stack[n++].u = u;
+    }
+    return 1;
+}
+
+/* Finds out which of these kinds of characters lead to x->to. */
+static void allm__gram_look(allm__gram_run *r, allm__gram_stride *x, uint32_t kinds) {
+    uint32_t      bad = 0, other = (uint32_t)1 << ALLM__GRAM_K_OTHER;
+    allm__gram_cp last = {0, 0, 0};
+    int32_t       from = -1;
+    for (unsigned c = 0; c < 0x80; c++) {
+        uint32_t kind = (uint32_t)1 << allm__gram_kind(c);
+        if (kinds & ~bad & kind && allm__gram_go(r, x->of, c) != x->to) bad |= kind;
+    }
+    for (unsigned c = 0xc2; c <= 0xf4 && kinds & ~bad & other; c++) {
+        allm__gram_cp u  = {0, 0, 0};
+        int32_t       at = allm__gram_go(r, x->of, c);
+        allm__gram_cp_step(&u, c);
+        if (at == from && u.left == last.left && u.lo == last.lo && u.hi == last.hi) continue;
+        if (!at || !allm__gram_leads(r, at, u, x->to)) bad |= other;
+        from = at, last = u;
+    }
+    x->known |= kinds, x->good |= kinds & ~bad;
+}
+
+/* Are all tokens allowed that lead through node i of the trie, before which the state is s? 0: it takes a walk to say.
+ * No state on the way may be one where a string ends, if these are asked for. */
+static int allm__gram_takes_all(allm__gram_run *r, size_t i, int32_t s, int cross) {
+    const allm__gram_trie *t     = r->trie;
+    unsigned               c     = t->byte[i];
+    uint32_t               kinds = t->kinds[i];
+    int                    word  = c >= 0x80 || allm__gram_kind(c) <= ALLM__GRAM_K_UPPER; /* as most of a text */
+    if ((size_t)t->skip[i] < i + ALLM__GRAM_SMALL || kinds >> ALLM__GRAM_K_BAD || (c >= 0x80 && c < 0xc0)) return 0;
+    for (size_t n = t->chars[i]; n > 0 && !r->p.full; n--) {
+        allm__gram_stride *x = &r->strides[(uint32_t)s % ALLM__GRAM_STRIDES],
+                           fresh = {s, allm__gram_go(r, s, c < 0x80 ? c : 'a'), x->of == s ? x->tries + 1 : 0, 0, 0};
+        if (x->of != s || (x->to != fresh.to && word && fresh.tries < 8)) *x = fresh;
+        if (kinds & ~x->known && x->to) allm__gram_look(r, x, kinds & ~x->known);
+        if (kinds & ~x->good || (cross && r->p.nodes[x->to].nullable)) return 0;
+        if (x->to == s) return 1;
+        s = x->to;
+    }
+    return !r->p.full;
+}
+
 /* Walks nodes i .. end of the trie, of which path has the state before: bytes that cannot come are passed with all
  * tokens that begin with them. Where a string may end that is the whole state, and tokens go on, is put down in `cross`
  * if that is wanted; 0: there is no room for it. */
@@ -31761,7 +31890,10 @@ static int allm__gram_walk(allm__gram_run *r, size_t i, size_t end, uint64_t *ma
         if (next < 0 || (next > ALLM__GRAM_EPS && !r->p.nodes[next].clean)) next = allm__gram_go(r, s, t->byte[i]);
         if (next == ALLM__GRAM_EMPTY) { i = (size_t)t->skip[i]; continue; }
         r->path[d] = next;
-        for (int32_t k = t->first[i]; k < t->first[i + 1]; k++) mask[t->ids[k] / 64] |= (uint64_t)1 << t->ids[k] % 64;
+        int    whole = allm__gram_takes_all(r, i, s, cross);
+        size_t to    = whole ? (size_t)t->skip[i] : i + 1;
+        for (int32_t k = t->first[i]; k < t->first[to]; k++) mask[t->ids[k] / 64] |= (uint64_t)1 << t->ids[k] % 64;
+        if (whole) { i = to; continue; }
         if (cross && r->p.nodes[next].nullable && (size_t)t->skip[i] > i + 1) {
             if (r->n_cross == ALLM__GRAM_CROSS) return 0;
             r->cross[r->n_cross++] = (int32_t)i;
@@ -32701,6 +32833,7 @@ typedef struct allm__schema {
     allm__map         rule_of; /* set of schemas to rule */
     allm__schema_job *jobs;
     size_t            n_jobs, cap_jobs;
+    size_t            n_looked;            /* values passed on the way to those wanted */
     int32_t           comma, colon;        /* nodes: with the space behind them */
     allm__patterns    patterns;
     int               dialect;
@@ -32713,6 +32846,7 @@ enum {
     ALLM__SCHEMA_DEPTH = 200,      /* of its JSON */
     ALLM__SCHEMA_PARTS = 1 << 14,  /* combinations of anyOf and oneOf in one place */
     ALLM__SCHEMA_RULES = 1 << 15,
+    ALLM__SCHEMA_LOOKS = 1 << 26,  /* values passed on the way to members and elements */
     ALLM__SCHEMA_ORDER = 5,        /* members of a constant object that may come in any order */
     ALLM__SCHEMA_ONE_OF = 256      /* branches of a oneOf, which are compared in pairs */
 };
@@ -32864,8 +32998,10 @@ static int allm__schema_percent(const char *p, size_t n) { /* the byte that %XX 
 }
 
 /* One step of a JSON pointer (RFC 6901): the part of v that is called so; -1. */
-static int32_t allm__schema_step(const allm__schema *s, int32_t v, allm_str name) {
+static int32_t allm__schema_step(allm__schema *s, int32_t v, allm_str name) {
     int64_t i = 0;
+    s->n_looked += (size_t)s->vals[v].n;
+    if (s->n_looked > ALLM__SCHEMA_LOOKS) return allm__schema_bad(s, v, "too many references to so many schemas"), -1;
     if (s->vals[v].type == ALLM__JSON_ARRAY && !allm__int_parse(name, &i)) return -1;
     int32_t found = -1;
     for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next, i--)
@@ -33363,7 +33499,8 @@ static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *se
     for (int32_t k = 0; k < set->n_all; k++) {
         int32_t w = allm__schema_get(s, set->all[k], "prefixItems"), here = -1;
         if (w >= 0 && i >= 0 && i < s->vals[w].n)
-            for (int32_t j = here = 0, c = s->vals[w].child; j <= i; j++, c = s->vals[c].next) here = c;
+            for (int32_t j = here = 0, c = s->vals[w].child; j <= i; j++, c = s->vals[c].next, s->n_looked++) here = c;
+        if (s->n_looked > ALLM__SCHEMA_LOOKS) return allm__schema_bad(s, w, "too many prefixItems"), ALLM__GRAM_EMPTY;
         if (here < 0) here = allm__schema_get(s, set->all[k], "items");
         if (here >= 0) ids[n++] = here;
     }
@@ -33385,7 +33522,7 @@ static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set,
         rest = allm__gram_seq(p, allm__schema_element(s, set, -1, mode), rest);
         if (least == 0) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
     } else if (n == 0) rest = ALLM__GRAM_EPS;
-    for (int32_t i = n; i-- > 0;) {
+    for (int32_t i = n; i-- > 0 && !s->b.err->status;) {
         rest = allm__gram_seq(p, allm__schema_element(s, set, i, mode), rest);
         if (i > 0) rest = allm__gram_seq(p, s->comma, rest);
         if (i >= least) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
@@ -34140,7 +34277,9 @@ static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
     case 'd': return allm__choice_id(c, 0, 1, 3);
     case 'k': return c->key;
     case 't': return c->word;
-    case 'v': return allm__choice_hole(c, allm__choice_literal(&at, lit));
+    case 'v': /* behind a choice that it ends, what stops it is behind all of the choice */
+        while (!strncmp(at, "%|", 2) || !strncmp(at, "%}", 2)) at = allm__choice_skip(at);
+        return allm__choice_hole(c, allm__choice_literal(&at, lit));
     case 'f':
         name = allm__choice_name(c, c->tool);
         name = allm__gram_seq3(p, name, allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));

@@ -97,7 +97,10 @@ static int choice_write(choice_run *r) {
         int c = choice_byte(run);
         if (c < 0 && run->p.full) { allm__gram_collect(run); continue; }
         if (c < 0 && allm__gram_may_end(run)) return 1;
-        if (c < 0) fail_msg("a dead end after %.*s", (int)r->text.len, r->text.ptr);
+        if (c < 0) {
+            for (int i = 0; i < CHOICE_TOOLS; i++) printf("             %s: %s\n", r->tools[i].name, r->schemas[i]);
+            fail_msg("a dead end after %.*s", (int)r->text.len, r->text.ptr);
+        }
         char b = (char)c;
         if (allm__gram_accept(run, &b, 1, &r->x.err))
             fail_msg("%s: %.*s", r->x.err.message, (int)r->text.len, r->text.ptr);

@@ -609,6 +609,51 @@ static void cli_grammar(void **state) {
     test_temp_remove(&t), test_temp_remove(&b), test_temp_remove(&g);
 }
 
+/* Tools from a file: the calls are lines behind the answer, or members of the response. */
+static void cli_tools(void **state) {
+    static const char tools[] =
+        "[{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"adds\", \"strict\": true, "
+        "\"parameters\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"array\"}}}}}, "
+        "{\"name\": \"now\"}]";
+    static const struct { const char *choice, *out, *err; int rc; } cases[] = {
+        {"auto", "Let me.\nadd {\"x\":[1,2]}\n", "", 0},
+        {"required", "add {\"x\":[1,2]}\n", "", 0},
+        {"add", "add {\"x\":[1,2]}\n", "", 0},
+        {"none", "Hi", "Hm.", 0}, /* the tools are not shown: another template */
+        {"now", "", "dead end", 1}, /* the model has no word for it */
+        {"nobody", "", "expected auto, none, required or a tool's name", 1},
+    };
+    static const struct { const char *text, *says; } bad[] = {
+        {"{}", " 1:1: an array"}, {"[1]", " 1:2: an object"}, {"[{\"description\": \"x\"}]", "a tool without a name"},
+        {"[{\"name\": 1}]", "\"name\""}, {"[{\"function\": 1}]", "an object"}, {"[{\"name\": \"f\"}", "ends"},
+        {"[{\"name\": \"f\", \"parameters\": [1]}]", "tools[0].parameters_schema"}};
+    make_gguf w = prov_tool_model();
+    test_temp m = test_temp_new(w.bytes, w.n), t = test_temp_new(tools, sizeof tools - 1);
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        cli_result r = cli("run", "-m", m.path, "-p", "?", "--temp", "0", "--tools", t.path, "--tool-choice",
+                           cases[i].choice, NULL);
+        if (r.rc != cases[i].rc || strcmp(r.out, cases[i].out) != 0 || !strstr(r.err, cases[i].err))
+            fail_msg("%s: %d \"%s\" \"%s\"", cases[i].choice, r.rc, r.out, r.err);
+        cli_free(&r);
+    }
+    cli_result r = cli("run", "-m", m.path, "-p", "?", "--temp", "0", "--tools", t.path, "--json", NULL);
+    cli_check_ok(&r);
+    assert_non_null(strstr(r.out, "\"name\": \"add\", \"arguments_json\": \"{\\\"x\\\":[1,2]}\"}]"));
+    assert_non_null(strstr(r.out, "\"finish\": \"tool_calls\""));
+    cli_free(&r);
+    cli_check_error(cli("run", "-m", m.path, "-p", "?", "--tool-choice", "add", NULL), 2, "--tools");
+    cli_check_error(cli("run", "-m", m.path, "-p", "?", "--raw", "--tools", t.path, NULL), 2, "--raw");
+    cli_check_error(cli("run", "-m", m.path, "-p", "?", "--tools", "no such file", NULL), 1, "no such file");
+    for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
+        test_temp b = test_temp_new(bad[i].text, strlen(bad[i].text));
+        cli_check_error(cli("run", "-m", m.path, "-p", "?", "--tools", b.path, NULL), 1, bad[i].says);
+        test_temp_remove(&b);
+    }
+    test_temp_remove(&m), test_temp_remove(&t);
+    make_gguf_free(&w);
+}
+
 /* What a model wrote, line by line; a line that is none is answered in its place. */
 static void cli_parse(void **state) {
     static const char input[] = "{\"text\": \"Hm.</think>Hi\", \"prompt_tail\": \"<think>\"}\n"
@@ -1071,7 +1116,8 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
     cmocka_unit_test(cli_embed),
-    cmocka_unit_test(cli_grammar),   cmocka_unit_test(cli_parse),
+    cmocka_unit_test(cli_grammar),   cmocka_unit_test(cli_tools),
+    cmocka_unit_test(cli_parse),
     cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
     cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_inspect_safetensors),

@@ -72,6 +72,16 @@ static void grun_masks(void **state) {
                    "\"maxLength\":40}}", 1, 80);
     gram_mask_text("{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9},{\"type\":"
                    "\"string\",\"pattern\":\"^(ab|c)*$\",\"minLength\":7,\"maxLength\":30}]},\"minItems\":20}", 1, 80);
+    static const char *const items[] = {
+        "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"integer\"}]}",
+        "{\"type\":\"string\",\"minLength\":2,\"maxLength\":4}",
+        "{\"type\":\"string\",\"pattern\":\"^[A-Za-m\xc3\xa9 ]*$\"}", "{\"type\":\"string\",\"pattern\":\"^\\\\D*$\"}"};
+    for (size_t k = 0; k < ALLM__COUNT(items); k++) {
+        char schema[200];
+        snprintf(schema, sizeof schema, "{\"type\":\"array\",\"items\":%s,\"minItems\":30}", items[k]);
+        gram_mask_text(schema, 1, 80);
+    }
+    gram_mask_text("root ::= ([^\\\"a-c]* | [^b-d]{9,40}) \"\\\"\" [\\x00-\\xff]*", 0, 80);
 }
 
 /* Nothing of the vocabulary can follow: said, with the text so far. */

@@ -119,7 +119,7 @@ typedef struct opts {
     const char   *schema_file, *gbnf_file, *adapter, *draft_model;
     char          adapter_path[1024];
     float         adapter_scale;
-    const char   *format, *tools_file, *type, *split_bytes, *pooling;
+    const char   *format, *tools_file, *tool_choice, *type, *split_bytes, *pooling;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids, types;
     float        *bias;   /* [bias_ids.cap] */
@@ -204,7 +204,6 @@ static const struct flag {
     {"--context", K_TEXT, AT(context_file), C_RENDER, "FILE", "JSON object of the template's variables"},
     {"--now", K_TEXT, AT(now), C_RENDER, "TIME", "\"YYYY-MM-DD HH:MM:SS\", for strftime_now"},
     {"--format", K_TEXT, AT(format), C_PARSE, "NAME", "a family's form of tool calls, such as qwen3"},
-    {"--tools", K_TEXT, AT(tools_file), C_PARSE, "FILE", "JSON array of the tools, as OpenAI's API takes them"},
     {"--split", K_BOOL, AT(split), C_PARSE, NULL, "feed the text byte by byte"},
     {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER | C_GRAMMAR | C_PARSE, NULL,
      "a JSON value a line in and out"},
@@ -234,6 +233,8 @@ static const struct flag {
     {"--no-spec", K_BOOL, AT(no_spec), C_GENERATE, NULL, "guess no tokens: the same text, a pass a token"},
     {"--draft", K_COUNT, AT(n_draft), C_GENERATE, "N", "guess N tokens a pass, 1 to 31 (as many as pay)"},
     {"--draft-model", K_TEXT, AT(draft_model), C_GENERATE, "MODEL", "a smaller one with the same tokens guesses too"},
+    {"--tools", K_TEXT, AT(tools_file), C_RUN | C_PARSE, "FILE", "JSON array of tools, as OpenAI's API takes them"},
+    {"--tool-choice", K_TEXT, AT(tool_choice), C_RUN, "WHAT", "auto, none, required, or the name of one (auto)"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
     {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
@@ -687,6 +688,58 @@ static allm_status decode(const allm_model *m, const int32_t *p, size_t n_ids, i
     }
 }
 
+/* ================================================================ tools, for run and parse */
+
+typedef struct tool_list { allm_tool *ptr; size_t len, cap; allm__arena arena; } tool_list;
+
+/* A member of a tool, if it is one that counts. */
+static int tool_member(tool_list *l, allm__json *j, allm_str key, allm_tool *tool) {
+    const struct { const char *key, **text; int is_text; } members[] = {
+        {"name", &tool->name, 1}, {"description", &tool->description, 1}, {"parameters", &tool->parameters_schema, 0}};
+    allm_str s = {NULL, 0};
+    size_t   i = 0;
+    while (i < COUNT(members) && !allm__str_eq(key, allm__str_of(members[i].key))) i++;
+    if (i == COUNT(members)) return allm__json_skip(j), 1;
+    if (members[i].is_text ? !allm__json_get_str(j, members[i].key, &s) : (s = json_raw(j), !s.ptr)) return 0;
+    *members[i].text = allm__arena_copy(&l->arena, s.ptr, s.len);
+    return 1;
+}
+
+/* A tool: {"name", "description", "parameters"}, bare or as {"type": "function", "function": ...}. */
+static int read_tool(tool_list *l, allm__json *j, allm_tool *tool) {
+    allm_str key;
+    while (allm__json_key(j, &key)) {
+        if (!allm__str_eq(key, ALLM__S("function"))) tool_member(l, j, key, tool);
+        else if (allm__json_begin(j, ALLM__JSON_OBJECT, "an object"))
+            while (allm__json_key(j, &key)) tool_member(l, j, key, tool);
+    }
+    return tool->name || allm__json_fail(j, j->at, "a tool without a name");
+}
+
+static allm_status tools_read(tool_list *l, const char *path, allm_error *err) {
+    allm__buf  text = buf_new();
+    allm__json j;
+    allm_tool  zero = {0};
+    l->arena.host   = &host;
+    if (read_path(path, &text, err)) return allm__buf_free(&text), err->status;
+    allm__json_init(&j, &host, buf_str(&text), path, 0, err);
+    for (int more = allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"); more && allm__json_elem(&j);) {
+        if (j.event != ALLM__JSON_OBJECT) { allm__json_fail(&j, j.at, "an object expected"); break; }
+        if (!allm__grow(&host, (void **)&l->ptr, &l->cap, l->len, l->len + 1, sizeof zero)) break;
+        l->ptr[l->len] = zero;
+        if (read_tool(l, &j, &l->ptr[l->len])) l->len++;
+    }
+    allm_status status = allm__json_end(&j);
+    allm__json_free(&j);
+    allm__buf_free(&text);
+    return status || !l->arena.failed ? status : allm__fail_memory(err, l->arena.n_bytes);
+}
+
+static void tools_free(tool_list *l) {
+    allm__free(&host, l->ptr, l->cap * sizeof *l->ptr);
+    allm__arena_free(&l->arena);
+}
+
 /* ================================================================ run */
 
 typedef struct speaker { /* how an answer is shown while it comes */
@@ -836,7 +889,17 @@ static void print_stats(const allm_response *r) {
             finish_name(r->finish), (long long)r->seed);
 }
 
-static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, allm_response *r, allm_error *err) {
+/* The calls that the model made, one a line: the name, a blank, the arguments as JSON. */
+static void put_calls(allm__buf *b, const allm_response *r) {
+    if (r->n_tool_calls && r->text_len && r->text[r->text_len - 1] != '\n') allm__buf_putc(b, '\n');
+    for (size_t i = 0; i < r->n_tool_calls; i++) {
+        allm__buf_puts(b, r->tool_calls[i].name), allm__buf_putc(b, ' ');
+        allm__buf_puts(b, r->tool_calls[i].arguments_json), allm__buf_putc(b, '\n');
+    }
+}
+
+static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, const tool_list *tools,
+                              allm_response *r, allm_error *err) {
     allm_request  req = {0};
     allm_sampling sampling;
     if (o->schema_file) req.response_schema = bound;
@@ -847,6 +910,7 @@ static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, a
     req.system = o->system, req.raw = o->raw, req.max_tokens = o->max_tokens, req.n_logprobs = o->n_logprobs;
     req.files = o->files.ptr, req.n_files = o->files.len;
     req.stop = o->stops.ptr, req.n_stop = o->stops.len;
+    req.tools = tools->ptr, req.n_tools = tools->len, req.tool_choice = o->tool_choice;
     return generate(llm, NULL, NULL, &req, o->json || o->ids.len, r, err);
 }
 
@@ -854,22 +918,27 @@ static allm_status cmd_run(const opts *o, allm_error *err) {
     allm_runtime *rt  = NULL;
     allm_llm     *llm = NULL;
     allm_response r   = {0};
+    tool_list     tools;
     allm__buf     b   = buf_new(), bound = buf_new();
     const char   *text = NULL, *file = o->schema_file ? o->schema_file : o->gbnf_file;
     allm_status   status = file ? read_path(file, &bound, err) : ALLM_OK;
     if (!status && file && !(text = allm__buf_text(&bound))) status = buf_check(&bound, err);
+    memset(&tools, 0, sizeof tools);
+    if (!status && o->tools_file) status = tools_read(&tools, o->tools_file, err);
     if (!status) status = llm_open(o, &rt, &llm, err);
-    if (!status) status = run_answer(o, llm, text, &r, err);
+    if (!status) status = run_answer(o, llm, text, &tools, &r, err);
     if (!status && o->json) put_response(&b, &r);
     else if (!status && o->ids.len) put_ids(&b, r.token_ids, (size_t)r.completion_tokens, " ");
+    else if (!status) put_calls(&b, &r);
     if (!status) status = out_buf(&b, err);
-    if (!status && !o->json) status = out_end(err);
+    if (!status && !o->json) status = r.n_tool_calls ? out_flush(err) : out_end(err);
     else if (status && r.text_len) out_end(err); /* the message begins a line of its own */
     if (!status && o->stats) print_stats(&r);
     allm__buf_free(&b), allm__buf_free(&bound);
     allm_response_free(&r);
     allm_destroy(llm);
     allm_runtime_destroy(rt);
+    tools_free(&tools);
     return status;
 }
 
@@ -877,6 +946,8 @@ static const char *check_run(const opts *o) {
     if (o->prompt && o->ids.len) return "-p and --ids exclude each other";
     if (o->ids.len && (o->system || o->files.len)) return "--ids takes no -s and no -f";
     if (o->schema_file && o->gbnf_file) return "--schema and --gbnf exclude each other";
+    if (o->tools_file && (o->raw || o->ids.len)) return "--tools takes no --raw and no --ids";
+    if (o->tool_choice && !o->tools_file) return "--tool-choice needs --tools FILE";
     return o->prompt || o->ids.len || o->files.len ? NULL : "-p TEXT (or --ids) is missing";
 }
 
@@ -1325,59 +1396,14 @@ static const char *check_grammar(const opts *o) {
 
 /* ================================================================ parse */
 
-typedef struct tool_list { allm_tool *ptr; size_t len, cap; } tool_list;
-
 typedef struct parser { /* what outputs are of, and one that is being taken apart */
     const opts           *o;
     const allm__filt_row *row;
-    allm__arena           arena; /* of the tools' texts */
     tool_list             tools;
     allm__filt            filter;
     allm__buf             content, reasoning, calls, args;
     size_t                n_done, i_call; /* calls complete; where the last one begins */
 } parser;
-
-/* A tool: {"name", "description", "parameters"}, bare or as {"type": "function", "function": ...}. */
-static int read_tool(parser *p, allm__json *j, allm_tool *tool) {
-    allm_str key, s;
-    while (allm__json_key(j, &key)) {
-        if (allm__str_eq(key, ALLM__S("function"))) {
-            if (!allm__json_begin(j, ALLM__JSON_OBJECT, "an object")) return 0;
-            while (allm__json_key(j, &key)) {
-                if (allm__str_eq(key, ALLM__S("name")) && allm__json_get_str(j, "name", &s))
-                    tool->name = allm__arena_copy(&p->arena, s.ptr, s.len);
-                else if (allm__str_eq(key, ALLM__S("parameters")) && (s = json_raw(j), s.ptr))
-                    tool->parameters_schema = allm__arena_copy(&p->arena, s.ptr, s.len);
-                else allm__json_skip(j);
-            }
-        } else if (allm__str_eq(key, ALLM__S("name")) && allm__json_get_str(j, "name", &s))
-            tool->name = allm__arena_copy(&p->arena, s.ptr, s.len);
-        else if (allm__str_eq(key, ALLM__S("parameters")) && (s = json_raw(j), s.ptr))
-            tool->parameters_schema = allm__arena_copy(&p->arena, s.ptr, s.len);
-        else allm__json_skip(j);
-    }
-    return tool->name || allm__json_fail(j, j->at, "a tool without a name");
-}
-
-static allm_status read_tools(parser *p, allm_error *err) {
-    allm__buf   text = buf_new();
-    allm__json  j;
-    allm_tool   zero   = {0};
-    allm_status status = read_path(p->o->tools_file, &text, err);
-    if (status) return allm__buf_free(&text), status;
-    allm__json_init(&j, &host, buf_str(&text), p->o->tools_file, 0, err);
-    for (int more = allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"); more && allm__json_elem(&j);) {
-        if (j.event != ALLM__JSON_OBJECT) { allm__json_fail(&j, j.at, "an object expected"); break; }
-        size_t n = p->tools.len;
-        if (!allm__grow(&host, (void **)&p->tools.ptr, &p->tools.cap, n, n + 1, sizeof zero)) break;
-        p->tools.ptr[n] = zero;
-        if (read_tool(p, &j, &p->tools.ptr[n])) p->tools.len++;
-    }
-    status = allm__json_end(&j);
-    allm__json_free(&j);
-    allm__buf_free(&text);
-    return status || !p->arena.failed ? status : allm__fail_memory(err, p->arena.n_bytes);
-}
 
 /* Calls that are never complete leave no trace. */
 static allm_status parse_piece(void *ctx, const allm__filt_piece *piece, allm_error *err) {
@@ -1445,18 +1471,17 @@ static allm_status cmd_parse(const opts *o, allm_error *err) {
     allm__buf   source = buf_new();
     allm_status status = ALLM_OK;
     memset(&p, 0, sizeof p), memset(&e, 0, sizeof e);
-    p.o = o, p.arena.host = &host;
+    p.o = o;
     p.content = p.reasoning = p.calls = p.args = buf_new();
     if (o->model) status = engine_open(&e, o, 1, err);
     if (!status && o->template_file) status = read_path(o->template_file, &source, err);
     if (!status && o->format && !(p.row = allm__filt_find(allm__str_of(o->format))))
         status = allm__fail(err, ALLM_E_NOT_FOUND, "--format", -1, "no family is named \"%.60s\"", o->format);
     if (!status && !p.row) p.row = allm__filt_detect(o->model ? e.model->chat_template : buf_str(&source));
-    if (!status && o->tools_file) status = read_tools(&p, err);
+    if (!status && o->tools_file) status = tools_read(&p.tools, o->tools_file, err);
     if (!status) status = each_line(parse_line, &p, err);
     allm__buf_free(&p.content), allm__buf_free(&p.reasoning), allm__buf_free(&p.calls), allm__buf_free(&p.args);
-    allm__free(&host, p.tools.ptr, p.tools.cap * sizeof *p.tools.ptr);
-    allm__arena_free(&p.arena);
+    tools_free(&p.tools);
     allm__buf_free(&source);
     engine_close(&e);
     return status;
@@ -2358,7 +2383,7 @@ static allm_status cmd_pull(const opts *o, allm_error *err) {
 /* ================================================================ commands, help, main */
 
 static const command commands[] = {
-    {"run", C_RUN, 0, "-m MODEL -p TEXT [-s SYSTEM] [-f FILE]... [-n MAX] [--raw]",
+    {"run", C_RUN, 0, "-m MODEL -p TEXT [-s SYSTEM] [-f FILE]... [-n MAX] [--raw] [--tools FILE]",
      "one answer, streamed", cmd_run, check_run},
     {"chat", C_CHAT, 0, "-m MODEL [-s SYSTEM]",
      "a conversation; /help lists its commands", cmd_chat, NULL},

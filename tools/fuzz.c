@@ -7,6 +7,7 @@
  * A target must return: whatever the bytes are, with no leak, no read outside of them, in bounded time. The first form
  * needs no clang; build it with -fsanitize=address,undefined. An input that takes longer than ten seconds, or does not
  * return, is left in build/fuzz-input. */
+#define ABSTRACTLLM_STATIC /* what no target uses is not compiled */
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
 
@@ -60,7 +61,8 @@ static allm_source source_of(const input *in) {
 static void fuzz_gguf(input *in) {
     allm__gguf  g;
     allm_source src = source_of(in);
-    if (!allm__gguf_open(&in->host, &src, &g, &in->err)) allm__gguf_close(&g);
+    allm__gguf_open(&in->host, &src, &g, &in->err);
+    allm__gguf_close(&g);
 }
 
 static void fuzz_safetensors(input *in) {
@@ -87,6 +89,98 @@ static void fuzz_tokenizer(input *in) {
     if (!allm__tok_open_json(&in->host, in->text, "tokenizer.json", &tok, &in->err)) try_tokenizer(in, tok);
 }
 
+/* Any text through a tokenizer of each kind, and back, whole and token by token. The first byte says which. */
+#define TEXT_SPECIAL "\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true,\"lstrip\":true}," \
+                     "{\"id\":1,\"content\":\"  \",\"normalized\":true}],"
+static const char *const text_tokenizers[] = {
+    "{" TEXT_SPECIAL "\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers"
+    "\":[{\"type\":"
+    "\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(?i:'s|'t)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{"
+    "L}+|\\\\p{N}{1,3}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}},{\"type\":\"ByteLevel"
+    "\",\"use_regex\":"
+    "false}]},\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{%B},\"merges\":[\"a a\""
+    ",\"aa aa\","
+    "\"\u0120 a\",\"\u00c3 \u00a9\"]}}",
+    "{" TEXT_SPECIAL "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\""
+    "\u2581\"},{\"type\":"
+    "\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"}]},\"decoder\":{\"type\":\"Sequence\",\"de"
+    "coders\":[{\"type\":"
+    "\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"F"
+    "use\"},{\"type\":"
+    "\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"f"
+    "use_unk\":true,"
+    "\"unk_token\":\"<s>\",\"vocab\":{%F,\"\u2581\":300,\"a\":301,\"aa\":302,\"\u2581a\":303},\"merges\":[\"a a\""
+    ",\"\u2581 a\"]}}",
+    "{" TEXT_SPECIAL "\"normalizer\":{\"type\":\"NFKC\"},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement"
+    "\":\"\u2581\","
+    "\"prepend_scheme\":\"always\"},\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_sche"
+    "me\":\"always\"},"
+    "\"model\":{\"type\":\"Unigram\",\"unk_id\":2,\"vocab\":[[\"<s>\",0],[\"  \",0],[\"<unk>\",0],[\"\u2581\",-1]"
+    ",[\"a\",-2],"
+    "[\"aa\",-2.5],[\"\u2581a\",-2],[\"\u00e9\",-3]]}}",
+    "{" TEXT_SPECIAL "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":tr"
+    "ue,\"strip_accents\":"
+    "null,\"lowercase\":true},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece"
+    "\",\"prefix\":\"##\","
+    "\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+    "\"max_input_chars_per_word\":100,\"vocab\":{\"<s>\":0,\"  \":1,\"[UNK]\":2,\"a\":3,\"##a\":4,\"e\":5,\"##aa"
+    "\":6,\".\":7}}}"};
+#undef TEXT_SPECIAL
+
+/* The tokenizers, made once; %B: the letters of byte-level BPE as a vocabulary, %F: the bytes as <0x..>. */
+static const allm__tok *text_tokenizer(size_t i) {
+    static const allm__host h = {{allm__mem_default_alloc, allm__mem_default_free, NULL}, NULL, NULL};
+    static allm__tok       *made[ALLM__COUNT(text_tokenizers)];
+    allm__buf               b   = {&h, NULL, 0, 0, 0, 0};
+    allm_error              err = {0};
+    char                    t[32];
+    if (made[i]) return made[i];
+    for (const char *p = text_tokenizers[i]; *p; p++) {
+        if (*p != '%') { allm__buf_putc(&b, *p); continue; }
+        int letters = *++p == 'B';
+        for (int c = 0; c < 256; c++) {
+            char   u[4];
+            size_t n = letters ? allm__utf8_put(u, allm__norm_letter((unsigned char)c)) : 0;
+            allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, c ? "," : ""));
+            if (letters) allm__json_put_str(&b, allm__str(u, n));
+            else allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "\"<0x%02X>\"", (unsigned)c));
+            allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, ":%d", c + 2));
+        }
+        if (letters) allm__buf_puts(&b, ",\"aa\":300,\"aaaa\":301,\"\xc4\xa0" "a\":302,\"\xc3\x83\xc2\xa9\":303");
+    }
+    if (allm__tok_open_json(&h, allm__str(b.ptr, b.len), "tokenizer.json", &made[i], &err))
+        fprintf(stderr, "fuzz: text: %s\n", err.message), abort();
+    allm__buf_free(&b);
+    return made[i];
+}
+
+static void fuzz_text(input *in) {
+    if (!in->text.len) return;
+    unsigned         how  = (unsigned char)in->text.ptr[0];
+    const allm__tok *tok  = text_tokenizer(how % ALLM__COUNT(text_tokenizers));
+    allm__ids        ids  = {&in->host, NULL, 0, 0, 0};
+    allm__buf        b    = {&in->host, NULL, 0, 0, 0, 0}, parts = b;
+    allm_detok_state s;
+    allm_str         part = {"", 0}, text = allm__str(in->text.ptr + 1, in->text.len - 1);
+    allm__span       mine = {how % 32, text.len};
+    memset(&s, 0, sizeof s);
+    allm__tok_encode(tok, text, (int)(how >> 4 & 7), how & 4 && mine.from < text.len ? &mine : NULL,
+                     how & 4 && mine.from < text.len, &ids, &in->err);
+    for (size_t i = 0; i <= ids.len && !in->err.status; i++) {
+        allm__tok_next(tok, &s, i < ids.len ? ids.ptr[i] : -1, how & 8 ? 1 : 0, &part, &in->err);
+        if (allm__utf8_bad(part) != SIZE_MAX) fprintf(stderr, "fuzz: a part that is no UTF-8\n"), abort();
+        allm__buf_put(&parts, part.ptr, part.len);
+    }
+    if (!in->err.status) allm__tok_decode(tok, ids.ptr, ids.len, how & 8 ? 1 : 0, &b, &in->err);
+    /* a run of byte tokens that is no UTF-8 is U+FFFD for each byte when decoded as a whole */
+    int same = b.len == parts.len && (!b.len || !memcmp(b.ptr, parts.ptr, b.len));
+    if (!in->err.status && tok->dec != ALLM__DEC_FALLBACK && !same)
+        fprintf(stderr, "fuzz: the parts are not the whole\n"), abort();
+    allm__ids_free(&ids);
+    allm__buf_free(&b), allm__buf_free(&parts);
+}
+
 static void fuzz_spm(input *in) {
     allm__tok *tok = NULL;
     if (!allm__tok_open_spm(&in->host, in->text, "tokenizer.model", &tok, &in->err)) try_tokenizer(in, tok);
@@ -107,11 +201,61 @@ static void fuzz_template(input *in) {
     allm__tmpl_free(t);
 }
 
+/* Variables of a chat, in JSON, for templates as models have them. The first byte says which. */
+static void fuzz_chat(input *in) {
+    static const char *const sources[] = {
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' ~ m.content | trim ~ ' [/INST]' }}"
+        "{% elif m.tool_calls is defined %}{{ m.tool_calls | tojson(indent=2) }}{% else %}{{ m.content }}{% endif %}"
+        "{% endfor %}{% for t in tools or [] %}{{ t.function.name }}{{ t | tojson }}{% endfor %}",
+        "{% for m in messages %}{% for k, v in m.items() %}{{ k }}={{ v }}{{ v | string | length }};{% endfor %}"
+        "{% for p in m.content if p is mapping %}{{ p.text | upper }}{% endfor %}{% endfor %}{{ documents }}"};
+    allm__tmpl *t = NULL;
+    if (!in->text.len) return;
+    size_t    i    = (unsigned char)in->text.ptr[0] % ALLM__COUNT(sources);
+    allm__buf out  = {&in->host, NULL, 0, 0, 0, 0};
+    allm__spans user = {&in->host, NULL, 0, 0, 0};
+    if (allm__tmpl_compile(&in->host, allm__str_of(sources[i]), "template", &t, &in->err)) abort();
+    allm__chat     c   = {&in->host, t, allm__str_of(sources[i]), NULL, 0, NULL};
+    allm__tmpl_now now = {2026, 7, 26, 10, 11, 12};
+    allm__chat_render_json(&c, allm__str(in->text.ptr + 1, in->text.len - 1), 1, &now, &out, &user, &in->err);
+    for (size_t k = 0; k < user.len; k++)
+        if (user.ptr[k].from > user.ptr[k].to || user.ptr[k].to > out.len) fprintf(stderr, "fuzz: a mark outside"
+        "\n"), abort();
+    allm__spans_free(&user), allm__buf_free(&out);
+    allm__tmpl_free(t);
+}
+
+/* The pieces that a pattern cuts a text into stand one behind the other and are all of it. */
+static void try_regex(input *in, const allm__regex *rx, allm_str text) {
+    allm__cut_step step;
+    allm__cuts     cuts;
+    allm__word     word;
+    const char    *at = text.ptr;
+    memset(&step, 0, sizeof step);
+    step.kind = ALLM__CUT_PATTERN, step.behavior = ALLM__CUT_ISOLATED, step.rx = rx;
+    int r = allm__cuts_init(&cuts, &in->host, &step, 1) && text.len;
+    if (r) allm__cuts_set(&cuts, text, 1);
+    while (r && (r = allm__cuts_next(&cuts, &word)) > 0) {
+        if (word.p != at) fprintf(stderr, "fuzz: a gap between pieces\n"), abort();
+        at = word.p + word.n;
+    }
+    if (r == 0 && text.len && at != text.ptr + text.len) fprintf(stderr, "fuzz: pieces are missing\n"), abort();
+    allm__cuts_free(&cuts);
+}
+
+/* Up to a NUL the pattern, behind it a text to look in. */
 static void fuzz_regex(input *in) {
+    const char  *end = in->text.len ? (const char *)memchr(in->text.ptr, 0, in->text.len) : NULL;
+    allm_str     pattern = in->text, text = allm__str_of(
+                     "don't 12345 \xe4\xb8\xad\xe6\x96\x87  \r\n x\xf0\x9f\x99\x82");
     allm__arena  a     = {0};
     allm__regex *regex = NULL;
-    a.host             = &in->host;
-    allm__regex_compile(in->text, "pattern", &a, &regex, &in->err);
+    if (end) pattern.len = (size_t)(end - pattern.ptr), text = allm__str(end + 1, in->text.len - pattern.len - 1);
+    a.host = &in->host;
+    if (!allm__regex_compile(pattern, "pattern", &a, &regex, &in->err) && allm__utf8_bad(text) == SIZE_MAX)
+        try_regex(in, regex, text);
     allm__arena_free(&a);
 }
 
@@ -240,6 +384,16 @@ static const struct {
      "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
      "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
      "\"ByteLevel\"},\"decoder\":{\"type\":\"ByteLevel\"}}"},
+    {"text", fuzz_text, "\x10Hello  world, don't 12345 \xe4\xb8\xad\xe6\x96\x87 e\xcc\x81 \xf0\x9f\x99\x82<s> aaa"
+    "a\xff\n\n"},
+    {"chat", fuzz_chat,
+     "1{\"messages\":[{\"role\":\"user\",\"content\":\"Hi <|im_end|>\"},{\"role\":\"assistant\",\"content\":null,"
+     "\"tool_calls\":[{"
+     "\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"a\":[1,2.5]}}}],\"reasonin"
+     "g\":\"r\"},{\"role\":"
+     "\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}],\"tools\":[{\"type\":\"function\",\"function\":"
+     "{\"name\":\"f\"}}],"
+     "\"documents\":null,\"bos_token\":\"<s>\",\"add_generation_prompt\":true,\"continue_final_message\":false}"},
     {"spm", fuzz_spm, "\n\x0a\n\x05<unk>\x15"},
     {"template", fuzz_template,
      "{% for m in [1, {'a': 'b'}] %}{{ loop.index ~ m | tojson }}{% if m is mapping %}{{- m.a.upper()[::-1] -}}"
