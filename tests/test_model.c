@@ -506,7 +506,7 @@ static void test_model_plan(void **state) {
         assert_int_equal(e.heap.peak, plan.peak);
         assert_true(plan.repacked > 0);
         const uint64_t n_keys = ALLM__KEYS; /* a block, into which all these contexts fit */
-        const uint64_t n_ids = (sc.n_ctx * sizeof(int32_t) + 63) / 64 * 64;
+        const uint64_t n_ids = ((uint64_t)sc.n_ctx * sizeof(int32_t) + 63) / 64 * 64;
         assert_int_equal(plan.kv, 2 * 2 * 2 * 16 * n_keys * (cfg.reference ? 4 : 2) + n_ids); /* layers, K V, heads */
         allm__session_destroy(s);
         allm__model_release(m);
