@@ -226,7 +226,7 @@ int main(int argc, char **argv) {
             for (int k = 0; k < n_groups; k++) printf("%s\n", test_groups[k].name);
             return 0;
         } else if (!strcmp(argv[i], "-g")) golden = 1;
-        else if (!strcmp(argv[i], "-t") && i + 1 < argc) text = argv[++i];
+        else if (!strcmp(argv[i], "-t") && i + 1 < argc) text = argv[++i], test_named = 1;
         else return test_usage();
     }
     for (int k = i; k < argc; k++) {

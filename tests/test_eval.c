@@ -607,7 +607,7 @@ static void test_eval_fault_34_latency_smollm2(void **state) {
     (void)state;
     TEST_NEEDS_THREADS();
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++)
-        eval_latency_of("SmolLM2", path, n_threads, TEST_SANITIZED ? 2 : 250, &worst);
+        eval_latency_of("SmolLM2", path, n_threads, TEST_SANITIZED ? 2 : test_named ? 250 : 10, &worst);
     free(path);
 }
 

@@ -307,6 +307,8 @@ static void test_temp_remove(test_temp *t) { unlink(t->path); }
 
 /* ---- stack: runs body in a thread with a painted stack and tells how deep it went */
 
+static int test_named; /* tests were asked for by name (-t): they may take long */
+
 enum { TEST_STACK_PROMISE = 64 << 10, TEST_STACK_SIZE = TEST_SANITIZED ? 8 << 20 : 512 << 10 };
 
 typedef struct test_stack_call {
