@@ -14,6 +14,7 @@
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
 #include <signal.h>
+#include <sys/stat.h>
 #if defined(ALLM__HUB) && !defined(ABSTRACTLLM_NO_REMOTE)
 #include <sys/wait.h>
 #define HAVE_PULL 1

@@ -212,6 +212,7 @@ if echo 'int main(void) { return 0; }' | gcc -m32 -xc - -o $out/m32 2>/dev/null;
 else skip "32 bit" "no 32-bit libc (gcc-multilib)"; fi
 if have x86_64-w64-mingw32-gcc; then
     row "Windows" x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -I. -fsyntax-only $out/impl_windows.c
+    row "Windows, command line" x86_64-w64-mingw32-gcc -std=c11 -w -I. -fsyntax-only tools/allm.c
 else skip "Windows" "no x86_64-w64-mingw32-gcc"; fi
 if have musl-gcc; then row "musl, static" musl-gcc -std=c11 -w -static -I. -o $out/musl $out/static_a.c $out/static_b.c
 else skip "musl, static" "no musl-gcc"; fi
