@@ -40536,7 +40536,7 @@ static allm_status allm__session_fork(const allm_session *s, allm_session **out,
             if (allm__state_has(s->m, i)) allm__state_copy_layer(s, to, i);
         }
         memcpy(to->history, s->history, (size_t)s->length * sizeof *s->history);
-        if (s->length) memcpy(to->state[0], s->state[s->i_state], (size_t)s->n_state * sizeof(float));
+        if (s->length && s->n_state) memcpy(to->state[0], s->state[s->i_state], (size_t)s->n_state * sizeof(float));
         allm__state_set_logits(to, allm__state_logits(s));
     }
     allm__state_end(s);
@@ -40743,7 +40743,7 @@ static int allm__state_get_all(allm__state_in *in, allm_session *s, const allm__
         if (allm__state_has(s->m, i) && !allm__state_get_layer(in, s, head, i)) return 0;
     if (in->left || !in->take) return in->left == 0;
     if (head->length) memcpy(s->history, ids, (size_t)head->length * sizeof *s->history);
-    if (state) memcpy(s->state[s->i_state], state, (size_t)s->n_state * sizeof(float));
+    if (state && s->n_state) memcpy(s->state[s->i_state], state, (size_t)s->n_state * sizeof(float));
     s->length = s->top = head->length, s->is_long = head->is_long;
     allm__state_set_logits(s, logits);
     return 1;
