@@ -30133,6 +30133,7 @@ typedef struct allm__gram_num { /* lo <= number * 10^scale <= hi, without equali
     int64_t lo, hi, grid;       /* grid > 0: a multiple of it (bounds are closed then) */
     int32_t scale;
     uint8_t has_lo, has_hi, open_lo, open_hi;
+    uint8_t wide;               /* of any length: what must not hold has to hold all that may be written */
 } allm__gram_num;
 
 typedef struct allm__gram_lit { uint32_t at, n; } allm__gram_lit; /* in text */
@@ -30959,7 +30960,7 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
         d.phase = ALLM__GRAM_N_POINT, d.n_int = 0;
     } else if (c >= '0' && c <= '9') {
         if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
-        if (d.n_int == ALLM__GRAM_N_WHOLE && n->nullable) return ALLM__GRAM_EMPTY;
+        if (d.n_int == ALLM__GRAM_N_WHOLE && n->nullable && !m->wide) return ALLM__GRAM_EMPTY;
         if (d.v < 0 && d.phase < ALLM__GRAM_N_POINT) d.n_int = ALLM__MIN(d.n_int + 1, ALLM__GRAM_N_WHOLE);
         allm__gram_digits_add(m, &d, (int)c - '0');
         if (m->grid && d.tail) return ALLM__GRAM_EMPTY;
@@ -33374,12 +33375,14 @@ static int64_t allm__schema_gcd(int64_t a, int64_t b) {
     return a;
 }
 
-/* The numbers of a set: integers only, or all, within all bounds. exact: no exponents. */
-static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set, int kinds, int exact) {
+/* The numbers of a set: integers only, or all, within all bounds. Without exponents where there are bounds, or where
+ * numbers are compared: within what must not hold, and beside it. */
+static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set, int kinds, int32_t mode) {
     allm__gram_num num;
     int64_t        m, e, x;
-    int            any = 0;
+    int            any = 0, exact = mode & ALLM__SCHEMA_OPEN || set->n_nots;
     memset(&num, 0, sizeof num);
+    num.wide = (mode & ALLM__SCHEMA_OPEN) != 0;
     for (int pass = 0; pass < 2; pass++) { /* the scale, then the bounds in it */
         for (int32_t i = 0; i < set->n_all; i++) {
             for (int k = 0; k < (int)ALLM__COUNT(allm__schema_bounds); k++) {
@@ -33799,7 +33802,7 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
         node = allm__gram_alt(p, node, x < 0 ? c : i == 2 ? ALLM__GRAM_EMPTY : x);
     }
     if (kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC)) {
-        int32_t numbers = allm__schema_number(s, set, kinds, mode & ALLM__SCHEMA_OPEN || set->n_nots || 0), bounds = 0;
+        int32_t numbers = allm__schema_number(s, set, kinds, mode), bounds = 0;
         x = allm__schema_lists(s, set, kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC));
         for (int32_t i = 0; i < set->n_all; i++)
             for (size_t k = 0; k < ALLM__COUNT(allm__schema_bounds); k++)

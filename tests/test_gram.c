@@ -141,6 +141,16 @@ static void gram_numbers(void **state) {
     memset(text, '1', 2);
     assert_true(!gram_takes(&x, allm__str(text, 90)));
     gram_end(&x);
+    gram_begin(&x); /* both or none, however long the number is */
+    allm_str one =
+        ALLM__S("{\"oneOf\":[{\"type\":\"integer\",\"multipleOf\":7,\"exclusiveMaximum\":1001},{\"type\":[\"boolean\","
+                "\"integer\"],\"maxLength\":5},{\"type\":\"integer\",\"exclusiveMaximum\":12.25}]}");
+    assert_int_equal(gram_compile(&x, one, 1), ALLM_OK);
+    for (size_t n = 2; n < sizeof text; n++) { /* -1111...: every sixth is a multiple */
+        memset(text, '1', n), text[0] = '-';
+        assert_false(gram_takes(&x, allm__str(text, n)));
+    }
+    gram_end(&x);
 }
 
 static const struct CMUnitTest test_gram[] = {cmocka_unit_test(gram_numbers)};
