@@ -84,6 +84,12 @@ static void test_time_linear(const char *what, double t1, double t2) {
 #define TEST_NEEDS_THREADS() (void)0
 #endif
 
+#ifdef ABSTRACTLLM_NO_SIMD
+#define TEST_NEEDS_SIMD() test_skip("%s", "the real model takes scalar kernels minutes")
+#else
+#define TEST_NEEDS_SIMD() (void)0
+#endif
+
 /* ---- a random sequence of its own, the same in every run */
 
 static uint64_t test_random_state = 1;
