@@ -246,11 +246,9 @@ typedef struct allm_http {
 } allm_http;
 
 /* Makes one exchange, with TLS if the address says so; follows no redirections. ALLM_OK: the whole answer came,
- * whatever
- * its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
- * ALLM_E_UNSUPPORTED,
- * with a message in *err, which is never NULL. Called from any thread that calls the library,
- * from several at a time. */
+ * whatever its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
+ * ALLM_E_UNSUPPORTED, with a message in *err, which is never NULL. Called from any thread that calls the library, from
+ * several at a time. */
 typedef allm_status (*allm_transport)(void *ctx, const allm_http *io, allm_error *err);
 
 /* One part of a stage of work; parts of one stage never wait for each other. */
@@ -744,9 +742,9 @@ ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_conf
 ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat);
 /* Says text to the model, as a user, and takes its answer: both join the history, with calls of tools that have a `run`
  * and their results in between. text NULL: the history is answered as it stands, for example when the results of tools
- * have been added. extra: the rest of the request (files, which become part of the text; sampling, stop, on_chunk,
- * tools instead of the chat's ...), without prompt, system, messages, prompt_ids and raw; NULL: nothing. out may be
- * NULL; else it is always initialised and always to be freed. What the model's state has of the messages is not
+ * have been added. extra: the rest of the request (files and images, which become part of the message; sampling, stop,
+ * on_chunk, tools instead of the chat's ...), without prompt, system, messages, prompt_ids and raw; NULL: nothing. out
+ * may be NULL; else it is always initialised and always to be freed. What the model's state has of the messages is not
  * evaluated again: out->cached_tokens. Calls of tools without `run` are in *out and in the history: answer them by
  * messages of role "tool" (allm_chat_add), then send NULL. Errors: as allm_generate. After ALLM_E_CANCELLED the history
  * has what was said so far, if anything was; after any other error it is as it was before. ALLM_E_CONTEXT comes only
@@ -770,7 +768,7 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * only when all of it is written. with_state: non-zero: beside it, as PATH.HASH.kv, what the model has evaluated of it,
  * so that a program that loads the chat goes on at once; the file of an earlier save goes. Errors: ALLM_E_ARGUMENT
  * (NULL, a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider without
- * state), ALLM_E_BUSY. */
+ * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
  * back. config as for allm_chat_create; its system prompt and title count before the file's. State that was saved is
@@ -818,13 +816,12 @@ ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name,
 /* Removes a model with all its revisions. What has it open keeps it. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND,
  * ALLM_E_UNSUPPORTED (a file or revision alone), ALLM_E_IO. */
 ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err);
-/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses),
- * else what a folder of safetensors
- * needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken up again;
- * size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may be NULL):
- * bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH, ALLM_E_QUOTA,
- * ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
+/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses), else what a folder of
+ * safetensors needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken
+ * up again; size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may
+ * be NULL): bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH,
+ * ALLM_E_QUOTA, ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO,
+ * ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
 ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
                                           int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                                           allm_error *err);
@@ -919,8 +916,8 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
  * may differ. Passes are of up to 64 sessions, and of no more than the largest n_batch among them. Logits are each
  * session's own, number 0. A cancel of one cancels the call. Errors, whose messages say which session: ALLM_E_ARGUMENT
  * (NULL, none at all, another model, the same session twice, an id outside the vocabulary), ALLM_E_CONTEXT (one has no
- * room), ALLM_E_UNSUPPORTED (an encoder), ALLM_E_BUSY, ALLM_E_CANCELLED; all sessions keep their former length. All are
- * in use by the calling thread. Allocates nothing. */
+ * room), ALLM_E_UNSUPPORTED (an encoder, another adapter than the first's), ALLM_E_BUSY, ALLM_E_CANCELLED; all sessions
+ * keep their former length. All are in use by the calling thread. Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const int32_t *ids, size_t n_sessions,
                                                    allm_error *err);
 /* [n_vocab] logits of the last eval, owned by the session until its next eval; i counts its tokens if all_logits was
@@ -952,10 +949,11 @@ ABSTRACTLLM_API allm_status allm_session_shift(allm_session *s, size_t n_keep, s
  * ALLM_E_UNSUPPORTED (an encoder), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_session_save(const allm_session *s, void *buf, size_t cap, size_t *n, allm_error *err);
 /* Brings a session to what was saved, whatever it held before; what follows has the same bits as without. The session
- * may have another n_ctx (unless RoPE is dynamic), n_batch, threads and ISA, but needs the same model, wherever its
- * file lies, path (reference or not) and kv_type. Errors: ALLM_E_ARGUMENT (NULL; another model or kv_type),
- * ALLM_E_FORMAT (damaged or no state), ALLM_E_UNSUPPORTED (of another version or byte order, an encoder),
- * ALLM_E_CONTEXT (more tokens than n_ctx), ALLM_E_BUSY; the session is then as before. Any bytes may be given. */
+ * may have another n_ctx (unless RoPE is dynamic), n_batch, threads and ISA, but needs the same model and adapter,
+ * wherever their files lie, path (reference or not) and kv_type. Errors: ALLM_E_ARGUMENT (NULL; another model, adapter,
+ * scale or kv_type), ALLM_E_FORMAT (damaged or no state), ALLM_E_UNSUPPORTED (of another version or byte order, an
+ * encoder), ALLM_E_CONTEXT (more tokens than n_ctx), ALLM_E_BUSY; the session is then as before. Any bytes may be
+ * given. */
 ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, size_t n, allm_error *err);
 /* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
  * fine. */
@@ -14268,7 +14266,7 @@ typedef struct allm__hub_pull { /* a download */
     int64_t           length, from; /* of the file; where a part begins; -1: not told */
     uint64_t          done, total;  /* bytes of the file that is coming */
     int               fd;           /* of it; -1: into text */
-    allm__io_hash    hash;
+    allm__io_hash     hash;
     allm__buf         text;
     allm_error       *err;
 } allm__hub_pull;
@@ -33220,7 +33218,7 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
     int32_t large = allm__gram_alt(p, allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)),
-                                  allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '7')));
+                                   allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '7')));
     int32_t exp  = allm__gram_seq(p, allm__gram_rep(p, sign, 0, 1), allm__gram_rep(p, digit, 1, 2));
     exp = allm__gram_alt(p, exp, allm__gram_seq(p, minus, large));
     return allm__gram_seq(p, whole, allm__gram_rep(p, allm__gram_seq(p, e, exp), 0, 1));
@@ -40675,7 +40673,7 @@ static allm_status allm__state_check_bytes(const uint8_t *buf, size_t n, allm__s
 static allm_status allm__state_check_head(const allm_session *s, const allm__state_head *head, allm_error *err) {
     static const char *const types[] = {"default", "f32", "f16", "bf16", "q8_0", "q4_0"};
     if (head->model != allm__state_model(s))
-        return allm__state_fail(err, ALLM_E_ARGUMENT, "of another model, or of the %s path of this one",
+        return allm__state_fail(err, ALLM_E_ARGUMENT, "of another model or adapter, or of the %s path of this one",
                                 s->m->reference ? "default" : "reference");
     if (head->type != (int32_t)s->type || head->n_keys != ALLM__KEYS)
         return allm__state_fail(err, ALLM_E_ARGUMENT, "its cache is of type %s in blocks of %d, the session's %s, %d",
@@ -41046,8 +41044,8 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
         else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
-        if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r, end, in, ld, n_tok, y, ldy, i_part, scratch);
     }
+    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part, scratch);
 }
 
 /* The same for the input of the batch. */
@@ -48854,8 +48852,8 @@ static allm_status allm__api_chat_extra(const char *text, const allm_request *ex
     if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "a chat gives the messages: extra has no prompt, system, messages, prompt_ids and raw");
-    if (!text && req.n_files)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files go with a text, and text is NULL");
+    if (!text && (req.n_files || req.n_images))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files and images go with a text, and text is NULL");
     req.prompt = text ? text : "";
     return allm__api_request(&req, err);
 }

@@ -143,6 +143,47 @@ static void test_hist_round_trip(void **state) {
     hist_end(&r);
 }
 
+/* Images: those of files are kept by their paths, those in memory live as long as the history and are not saved. */
+static void test_hist_images(void **state) {
+    char               path[] = "pictures/\"one\".png";
+    unsigned char      bytes[] = {1, 0, 2};
+    const allm_image   files[] = {{path, NULL, 0, 0, 0}, {"two.jpg", NULL, 0, 0, 0}},
+                       mixed[] = {{path, NULL, 0, 0, 0}, {NULL, bytes, sizeof bytes, 0, 0}};
+    allm_message       m = {"user", "see", NULL, NULL, 0, NULL, NULL, files, 2};
+    hist_room          r;
+    (void)state;
+    hist_begin(&r);
+    assert_int_equal(allm__hist_add(&r.t, &m, NULL, &r.err), ALLM_OK);
+    if (hist_write(&r, NULL)) fail_msg("%s", r.err.message);
+    hist_clear(&r);
+    if (allm__hist_read(&r.t, r.file.path, &r.err)) fail_msg("%s", r.err.message);
+    assert_int_equal(r.t.n, 1);
+    assert_int_equal(r.t.messages[0].n_images, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(r.t.messages[0].images[i].path, files[i].path);
+        assert_null(r.t.messages[0].images[i].data);
+    }
+    m.images = mixed;
+    assert_int_equal(allm__hist_add(&r.t, &m, NULL, &r.err), ALLM_OK);
+    memset(path, 'x', 4), memset(bytes, 9, sizeof bytes);
+    const allm_image *got = r.t.messages[1].images;
+    assert_string_equal(got[0].path, "pictures/\"one\".png");
+    assert_memory_equal(got[1].data, "\1\0\2", 3);
+    assert_int_equal(got[1].n_bytes, 3);
+    assert_int_equal(hist_write(&r, NULL), ALLM_E_UNSUPPORTED);
+    assert_non_null(strstr(r.err.message, "messages[1] has an image in memory"));
+    static const char *const bad[] = {
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"\", \"metadata\": {\"images\": [3]}}]}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"\", \"metadata\": {\"images\": [{}]}}]}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"\", \"metadata\": {\"images\": [{\"path\": \"\"}]}}]}",
+    };
+    for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
+        assert_int_equal(hist_read(&r, bad[i]), ALLM_E_FORMAT);
+        assert_non_null(strstr(r.err.message, "image"));
+    }
+    hist_end(&r);
+}
+
 /* ids and times as they are written elsewhere; members that nobody here knows; AbstractLLM's ways. */
 static void test_hist_foreign(void **state) {
     static const char file[] =
@@ -374,4 +415,5 @@ static const struct CMUnitTest test_hist[] = {
     cmocka_unit_test(test_hist_foreign),   cmocka_unit_test(test_hist_bad_files),
     cmocka_unit_test(test_hist_damaged),   cmocka_unit_test(test_hist_deep),
     cmocka_unit_test(test_hist_many),      cmocka_unit_test(test_hist_no_memory),
+    cmocka_unit_test(test_hist_images),
 };

@@ -320,7 +320,7 @@ static void test_state_others(void **state) {
         {"llama", 1, 0, 100, ALLM_KV_BF16, ALLM_OK, ""},
         {"llama", 2, 0, 200, ALLM_KV_BF16, ALLM_E_ARGUMENT, "session state: of another model"},
         {"qwen2", 1, 0, 200, ALLM_KV_BF16, ALLM_E_ARGUMENT, "of another model"},
-        {"llama", 1, 1, 200, ALLM_KV_BF16, ALLM_E_ARGUMENT, "of another model, or of the default path"},
+        {"llama", 1, 1, 200, ALLM_KV_BF16, ALLM_E_ARGUMENT, "of another model or adapter, or of the default path"},
         {"llama", 1, 0, 200, ALLM_KV_F16, ALLM_E_ARGUMENT, "its cache is of type bf16 in blocks of 64, the session's "
                                                            "f16, 64"},
         {"llama", 1, 0, 99, ALLM_KV_BF16, ALLM_E_CONTEXT, "100 tokens do not fit a context of 99"},

@@ -175,7 +175,8 @@ static void test_talk_failures(void **state) {
         {"x", {.prompt = "p"}, "a chat gives the messages"}, {"x", {.system = "s"}, "a chat gives the messages"},
         {"x", {.n_messages = 1}, "a chat gives the messages"}, {"x", {.n_prompt_ids = 1}, "a chat gives the messages"},
         {"x", {.raw = 1}, "a chat gives the messages"}, {"\xff", {.raw = 0}, "invalid UTF-8"},
-        {"x", {.max_tokens = -1}, "max_tokens"}, {NULL, {.n_files = 1}, "files go with a text"},
+        {"x", {.max_tokens = -1}, "max_tokens"}, {NULL, {.n_files = 1}, "files and images go with a text"},
+        {NULL, {.n_images = 1}, "files and images go with a text"},
         {"x", {.tool_choice = "no"}, "tool_choice"},
     };
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
