@@ -62,6 +62,7 @@
  *   ABSTRACTLLM_STATIC           all public functions static: one private copy in this file
  *   ABSTRACTLLM_SELF             how this file includes itself, if it was renamed ("abstractllm.h")
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
+ *   ABSTRACTLLM_DEBUG            they are the C library's assert
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread; a host's parallel_for is used all the same
  *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
@@ -70,6 +71,8 @@
  *   ABSTRACTLLM_NO_SIMD          scalar kernels only
  *   ABSTRACTLLM_NO_AVX512        leave the AVX-512 kernels out
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
+ *   ABSTRACTLLM_NO_SAFETENSORS   models in GGUF files only; a folder, a safetensors file or an adapter of such files is
+ *                                ALLM_E_UNSUPPORTED
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https,
@@ -77,6 +80,7 @@
  *                                timeout nor cancel ends the system's look-up of a host's name (usually 5 to 30 s at
  *                                most); addresses in figures and localhost need none
  *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
+ *   ABSTRACTLLM_NO_VISION        no images: requests with one are ALLM_E_UNSUPPORTED, one among the files is binary
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
@@ -1016,6 +1020,10 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #ifndef ABSTRACTLLM_SELF
 #define ABSTRACTLLM_SELF "abstractllm.h"
+#endif
+#if !defined(ABSTRACTLLM_ASSERT) && defined(ABSTRACTLLM_DEBUG)
+#include <assert.h>
+#define ABSTRACTLLM_ASSERT(x) assert(x)
 #endif
 #ifndef ABSTRACTLLM_ASSERT
 #define ABSTRACTLLM_ASSERT(x) ((void)0)
@@ -11585,6 +11593,8 @@ ALLM__UNUSED static void allm__st_close(allm__st *st) {
     memset(st, 0, sizeof *st);
 }
 
+#ifndef ABSTRACTLLM_NO_SAFETENSORS
+
 /* ---- the header */
 
 /* The type of a safetensors name; GGUF has names that are not meant here. */
@@ -12570,6 +12580,32 @@ ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str nam
     else way->bind(&b); /* dimensions are below the size of a file from here on */
     return err->status;
 }
+
+#else /* ABSTRACTLLM_NO_SAFETENSORS: none is ever open */
+
+static allm_status allm__st_open_file(const allm__host *h, const allm_source *src, allm__st *st, allm_error *err) {
+    (void)h, memset(st, 0, sizeof *st);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, src->path, -1,
+                      "built without safetensors and folders (ABSTRACTLLM_NO_SAFETENSORS)");
+}
+
+static allm_status allm__st_open(const allm__host *h, const char *path, allm__st *st, allm_error *err) {
+    allm_source src = {0};
+    src.path = path;
+    return allm__st_open_file(h, &src, st, err);
+}
+
+static const char *allm__st_join(allm__st *st, const char *name) { return (void)st, name; }
+static int allm__st_has(const allm__st *st, allm_str name) { return (void)st, (void)name, 0; }
+static int allm__st_is_part(const allm__st *st, allm_str name) { return (void)st, (void)name, 0; }
+static const allm__tensor *allm__st_tensor(const allm__st *st, allm_str name) { return (void)st, (void)name, NULL; }
+static const allm__tensor *allm__st_main(const allm__st *st, allm_str name) { return allm__st_tensor(st, name); }
+static allm_status allm__st_weight(const allm__st *st, allm_str name, allm__wsrc *out, allm_error *err) {
+    (void)st, memset(out, 0, sizeof *out);
+    return allm__fail(err, ALLM_E_FORMAT, NULL, -1, "tensor \"%.*s\" is missing", ALLM__SHOW(name));
+}
+
+#endif
 
 // MARK: >>http  HTTP client
 /* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
@@ -44448,6 +44484,8 @@ static int allm__vision_any(const allm_request *req) {
     return any;
 }
 
+#ifndef ABSTRACTLLM_NO_VISION
+
 /* What these bytes are as an image; NULL: none. */
 static const allm__file_head *allm__vision_sniff(const void *p, size_t n) {
     const allm__file_head *head = allm__file_sniff((const uint8_t *)p, n, 0);
@@ -44546,6 +44584,18 @@ static allm_status allm__vision_load(const allm_image *image, allm__buf *own, al
                       "%s%s, expected a PNG, JPEG, GIF or WebP image", image->path ? "is " : "image: ",
                       head ? head->name : "no image");
 }
+
+#else /* ABSTRACTLLM_NO_VISION: nothing is an image */
+
+static int allm__vision_file(const allm__host *h, const char *path) { return (void)h, (void)path, 0; }
+
+static allm_status allm__vision_load(const allm_image *image, allm__buf *own, allm_str *bytes, const char **media,
+                                     allm_error *err) {
+    (void)own, (void)bytes, (void)media;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, image->path, -1, "vision: built without images (ABSTRACTLLM_NO_VISION)");
+}
+
+#endif
 
 // MARK: >>gen  Generation
 /* Owns: what happens between a request and its answer: files are inlined, messages become ids, ids become text events.
