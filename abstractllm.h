@@ -9092,9 +9092,13 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
  * behind others goes once more with the one before it. All but j and n are constants. */
 ALLM__INLINE int ALLM__K(few_of)(const ALLM__K(tile) *j, int n, int kind, int n_bits, int n_part, int has_min,
                                  int shift, int n_planes) {
-    if (n >= 4 && n_planes == 1) {
+    if (n >= 4 && n != 5 && n_planes == 1) {
         ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes);
         return 4;
+    }
+    if (n >= 3 && n_planes == 1) {
+        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes);
+        return 3;
     }
     ALLM__K(tile) two = *j;
     if (n == 1) two.t--, two.y -= two.ldy;
