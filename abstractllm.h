@@ -7298,6 +7298,12 @@ static int allm__pack_direct(const allm__pack *p) {
     return p->n_head || !p->has_min || (p->n_bits == 4 && p->n_part == 64);
 }
 
+/* ... or a few? */
+static int allm__pack_direct_few(const allm__pack *p) {
+    if (!p->n_head) return p->n_bits == 4 && p->has_min && p->n_part == 64 && p->at_d != ALLM__F32;
+    return p->n_bits >= 4 && p->id != ALLM__Q5_1;
+}
+
 /* ---- codes of any format
  *
  * What blocks of codebooks and small floats hold is a scale times an integer, exactly. The scale comes out when a copy
@@ -7459,8 +7465,10 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
 #endif
 
 enum {
-    ALLM__CHUNK      = 32,  /* panels that are unpacked before they are used by many tokens */
-    ALLM__CHUNK_FEW  = 4,   /* ... and by few; a multiple of it is 256 columns */
+    ALLM__PANELS     = 192, /* that are unpacked before they are used by many tokens ... */
+    ALLM__CHUNK      = 24,  /* ... at most so many of a group of rows ... */
+    ALLM__CHUNK_FEW  = 4,   /* ... and by few tokens; a multiple of it is 256 columns */
+    ALLM__DIRECT     = 8,   /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
     ALLM__TOKENS     = 12,  /* of a tile of activations */
     ALLM__KEYS       = 64,  /* keys of an attention block */
     ALLM__SPAN       = 512, /* ... and of a span, whose result is a sum of its own */
@@ -7795,7 +7803,7 @@ typedef struct allm__kern {
 } allm__kern;
 
 enum { /* what a product needs beside its operands: panels, or a chunk of 256 columns as floats and one of its panels */
-    ALLM__GEMM_SCRATCH = ALLM__CHUNK * sizeof(allm__panel) + ALLM__TILE_BYTES
+    ALLM__GEMM_SCRATCH = ALLM__PANELS * sizeof(allm__panel) + ALLM__TILE_BYTES
 };
 
 #endif /* !ALLM__PASS */
@@ -9068,19 +9076,20 @@ enum { /* scales: before 64 columns f16, bytes (and f16 of 256 columns), bf16 or
     ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_bf16), ALLM__K(of_f32)
 };
 
-/* Half b of a panel, whose scales are at sc and codes at codes, times one token's block: the operations of tile_half.
- * d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
-ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *sc, const uint8_t *codes, uint8_t *block, int b, int kind,
-                                          int n_bits, int n_part, int has_min, int shift, int n_planes, ALLM__X(f) d0,
-                                          ALLM__X(f) m0, ALLM__X(f) acc) {
+/* Half b of a panel, whose scales are at sc and codes at codes, times the block of T tokens: the operations of
+ * tile_half. d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
+ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, const uint8_t *codes, uint8_t *block,
+                                    int T, int b, int kind, int n_bits, int n_part, int has_min, int shift,
+                                    int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, ALLM__X(f) *acc) {
     const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(n_bits);
-    const allm__ablock a = allm__acts_at(block, 0, 1, n_planes);
+    const int32_t      W = T == 1 ? 1 : j->W;
+    const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
     ALLM__K(codes)(codes, n_bits, c);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
-        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : 1 + h, i_min = i + 64 / n_part;
+        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : (1 + h) * W, i_min = i + 64 / n_part;
         ALLM__X(f) d = d0, m = m0;
-        int32_t    start;
+        int32_t    start[4];
         if (kind == ALLM__K(of_half)) {
             d = ALLM__X(load_f16)(sc + 32 * i);
             if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
@@ -9094,23 +9103,24 @@ ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *sc, const uint8_t *code
             d = ALLM__X(load_f32)(sc + 64 * i);
             if (has_min) m = ALLM__X(load_f32)(sc + 64 * i_min);
         }
-        if (!has_min) ALLM__K(starts)(1, a.n + i_s, shift, &start);
-        ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, &start, i_s, d, m, &acc);
+        if (!has_min) ALLM__K(starts)(T, a.n + i_s, shift, start);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
     }
-    return acc;
 }
 
-/* One token times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
+/* T tokens times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
  * the machine does that best itself where a tile is read like this. All but j are constants. */
-ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int kind, int n_bits, int n_part, int has_min, int shift,
-                                   int n_planes) {
+ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int n_bits, int n_part, int has_min,
+                                   int shift, int n_planes) {
     const int    super = kind == ALLM__K(of_super), n_byte = super ? 1 : kind == ALLM__K(of_f32) ? 4 : 2;
     const size_t n_head = super ? 64 : 0, n_scale = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
-    const size_t n_panel = n_scale + 128 * (size_t)n_bits, n_block = allm__acts_block_bytes(n_planes);
+    const size_t n_panel = n_scale + 128 * (size_t)n_bits, one = allm__acts_block_bytes(n_planes);
+    const size_t n_block = T == 1 ? one : j->stride;
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc = ALLM__X(set)(0), d = acc, m = acc;
+        ALLM__X(f)     acc[4], d = ALLM__X(set)(0), m = d;
         uint8_t       *block = j->block;
         const uint8_t *p     = j->packed;
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[t] = ALLM__X(set)(0);
         for (int64_t left = j->n_panels; left > 0; left -= 4) {
             if (super) {
                 d = ALLM__X(load_f16)(p + 2 * r);
@@ -9119,45 +9129,77 @@ ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int kind, int n_bits,
             p += n_head;
             for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
                 const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
-                acc = ALLM__K(one_half)(sc, codes, block, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
-                acc = ALLM__K(one_half)(sc, codes + 64 * n_bits, block + n_block, 1, kind, n_bits, n_part, has_min,
-                                        shift, n_planes, d, m, acc);
+                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
+                ALLM__K(few_half)(j, sc, codes + 64 * n_bits, block + n_block, T, 1, kind, n_bits, n_part, has_min,
+                                  shift, n_planes, d, m, acc);
                 block += 2 * n_block;
             }
         }
-        ALLM__X(store)(j->y + r, acc);
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
 }
 
+/* Some of n tokens; returns how many. Planes are many codes: with two of them no more than two tokens. A lone token
+ * behind others goes once more with the one before it. All but j and n are constants. */
+ALLM__INLINE int ALLM__K(few_of)(const ALLM__K(tile) *j, int n, int kind, int n_bits, int n_part, int has_min,
+                                 int shift, int n_planes) {
+    if (n >= 4 && n != 5 && n_planes == 1) {
+        ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes);
+        return 4;
+    }
+    if (n >= 3 && n_planes == 1) {
+        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes);
+        return 3;
+    }
+    ALLM__K(tile) two = *j;
+    if (n == 1) two.t--, two.y -= two.ldy;
+    ALLM__K(few_run)(&two, 2, kind, n_bits, n_part, has_min, shift, n_planes);
+    return ALLM__MIN(n, 2);
+}
+
 /* Of formats that have such a kernel: see allm__pack_direct. */
-ALLM__UNUSED static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
+ALLM__UNUSED static int ALLM__K(few)(const ALLM__K(tile) *j, int n, int n_planes) {
     static const uint8_t types[] = {[ALLM__F32] = ALLM__K(of_f32), [ALLM__F16] = ALLM__K(of_half),
                                     [ALLM__BF16] = ALLM__K(of_bf16)};
     const int kind = !j->p->n_head ? types[j->p->at_d] : j->p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
-#define ALLM__RUN(k, n_bits_, n_part_, has_min_, shift)                                                          \
-    if (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_) { \
-        if (n_planes == 1) ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 1);                \
-        else ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 2);                              \
-    } else
-    ALLM__RUN(of_half, 4, 32, 0, 3)
-    ALLM__RUN(of_half, 4, 32, 1, 0)
-    ALLM__RUN(of_half, 5, 32, 0, 4)
-    ALLM__RUN(of_half, 5, 32, 1, 0)
-    ALLM__RUN(of_half, 8, 32, 0, 7)
-    ALLM__RUN(of_super, 2, 16, 1, 0)
-    ALLM__RUN(of_super, 3, 16, 0, 2)
-    ALLM__RUN(of_super, 4, 32, 1, 0)
-    ALLM__RUN(of_super, 5, 32, 1, 0)
-    ALLM__RUN(of_super, 6, 16, 0, 5)
-    ALLM__RUN(of_f32, 2, 32, 0, 0)
-    ALLM__RUN(of_half, 4, 64, 1, 0)
-    ALLM__RUN(of_bf16, 4, 64, 1, 0)
-    ALLM__RUN(of_f32, 4, 64, 1, 0)
-    ALLM__RUN(of_f32, 5, 16, 0, 4)
-    ALLM__RUN(of_f32, 5, 32, 0, 4)
-    ALLM__RUN(of_f32, 8, 16, 0, 7)
-    ALLM__RUN(of_f32, 8, 32, 0, 7) { ABSTRACTLLM_ASSERT(0); }
+#define ALLM__IS(k, n_bits_, n_part_, has_min_) \
+    (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_)
+#define ALLM__FEW(...)                                                                     \
+    if (n_planes == 1) return ALLM__K(few_of)(j, n, __VA_ARGS__, 1);                       \
+    else return ALLM__K(few_of)(j, n, __VA_ARGS__, 2);
+#define ALLM__ONE(...)                                                                     \
+    if (n_planes == 1) ALLM__K(few_run)(j, 1, __VA_ARGS__, 1);                             \
+    else ALLM__K(few_run)(j, 1, __VA_ARGS__, 2);                                           \
+    return 1;
+#define ALLM__RUN(k, n_bits, n_part, has_min, shift, few)                                  \
+    if (ALLM__IS(k, n_bits, n_part, has_min)) {                                            \
+        if (few && j->W > 1) { ALLM__FEW(ALLM__K(k), n_bits, n_part, has_min, shift) }     \
+        ALLM__ONE(ALLM__K(k), n_bits, n_part, has_min, shift)                              \
+    }
+    ALLM__RUN(of_half, 4, 32, 0, 3, 1)
+    ALLM__RUN(of_half, 4, 32, 1, 0, 1)
+    ALLM__RUN(of_half, 5, 32, 0, 4, 1)
+    ALLM__RUN(of_half, 5, 32, 1, 0, 0)
+    ALLM__RUN(of_half, 8, 32, 0, 7, 1)
+    ALLM__RUN(of_super, 2, 16, 1, 0, 0)
+    ALLM__RUN(of_super, 3, 16, 0, 2, 0)
+    ALLM__RUN(of_super, 4, 32, 1, 0, 1)
+    ALLM__RUN(of_super, 5, 32, 1, 0, 1)
+    ALLM__RUN(of_super, 6, 16, 0, 5, 1)
+    ALLM__RUN(of_f32, 2, 32, 0, 0, 0)
+    ALLM__RUN(of_half, 4, 64, 1, 0, 1)
+    ALLM__RUN(of_bf16, 4, 64, 1, 0, 1)
+    ALLM__RUN(of_f32, 4, 64, 1, 0, 0)
+    ALLM__RUN(of_f32, 5, 16, 0, 4, 0)
+    ALLM__RUN(of_f32, 5, 32, 0, 4, 0)
+    ALLM__RUN(of_f32, 8, 16, 0, 7, 0)
+    ALLM__RUN(of_f32, 8, 32, 0, 7, 0)
+#undef ALLM__ONE
+#undef ALLM__FEW
+#undef ALLM__IS
 #undef ALLM__RUN
+    ABSTRACTLLM_ASSERT(0);
+    return n;
 }
 
 /* At most n tokens; returns how many. has_min, n_part and wide are constants. */
@@ -9179,7 +9221,7 @@ ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, in
 
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
     const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_bits), most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
-    if (ALLM__X(width) > 1 && n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
+    if (ALLM__X(width) > 1 && j->packed) return ALLM__K(few)(j, n, n_planes);
     if (j->p->n_part == 16) {
         if (min) return ALLM__K(some_of)(j, n, 1, 16, n_planes, 0); /* codes of 2 bits */
         if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 2);
@@ -9216,28 +9258,40 @@ static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo,
     if (!whole) ALLM__K(rows_out)(own, y, ldy, j->W, lo, hi);
 }
 
+/* Panels of some columns of some groups of rows, and every tile of activations times all of these: what one tile meets
+ * stays in the second cache, a tile's part of the columns in the first. */
 static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
                           void *scratch) {
     allm__panel  *panels = (allm__panel *)scratch;
-    uint8_t      *tile   = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panels;
+    uint8_t      *tile   = (uint8_t *)scratch + ALLM__PANELS * sizeof *panels;
     const size_t  n_block = allm__acts_block_bytes(a->n_planes);
     ALLM__K(tile) j;
     j.p                   = allm__pack_find(w->fmt->id);
-    const int64_t n       = a->n_blocks / 2; /* panels */
+    const int64_t n       = a->n_blocks / 2, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
-    const int     direct  = ALLM__X(width) > 1 && a->n_tokens == 1 && w->packed && allm__pack_direct(j.p);
-    const int64_t n_chunk = direct ? n : a->n_tokens > 2 * ALLM__TOKENS ? ALLM__CHUNK : ALLM__CHUNK_FEW;
-    for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
-        const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
+    const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
+    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed && allm__pack_direct(j.p);
+    const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
+    const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
+    const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
+    const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1; /* groups */
+    for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
+        g1 = ALLM__MIN(g0 + n_some, end);
         for (int64_t i = 0; i < n; i += n_chunk) {
-            j.n_panels = ALLM__MIN(n_chunk, n - i), j.panels = panels, j.first = i == 0;
-            j.packed   = direct ? w->packed + (size_t)g * n_group : NULL;
-            if (!direct) ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels);
+            j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
+            for (int64_t g = g0; g < g1 && !direct; g++)
+                ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * n_chunk);
             for (int32_t t = 0; t < a->n_tokens; t += j.W) {
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
-                ALLM__K(tokens)(&j, y + t * ldy + row, ldy, lo, hi, a->n_planes);
+                for (int64_t g = g0; g < g1; g++) {
+                    const int64_t row = g * ALLM__ROWS;
+                    j.panels = panels + (g - g0) * n_chunk;
+                    j.packed = direct ? w->packed + (size_t)g * n_group : NULL;
+                    ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0), ALLM__MIN(r1 - row, ALLM__ROWS),
+                                    a->n_planes);
+                }
             }
         }
     }
@@ -9313,7 +9367,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     const allm__pack *p = allm__pack_find(w->fmt->id);
     float            *chunk = (float *)scratch, sums[ALLM__TOKENS * ALLM__ROWS], rest[4 * ALLM__K(chunk_cols)];
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
-    uint8_t          *tile  = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panel;
+    uint8_t          *tile  = (uint8_t *)scratch + ALLM__PANELS * sizeof *panel;
     /* floats of one token, or few, are read where they are */
     const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
     const size_t  n_tile  = allm__pack_tile_bytes(p);
@@ -41218,8 +41272,8 @@ static void allm__fwd_run(allm__fwd *f, allm_task task) {
     if (!allm__fwd_cancelled(f)) allm__team_run(&f->team, task, f);
 }
 
-/* Multiplications between two looks at whether the batch is cancelled: a few milliseconds, without SIMD. */
-enum { ALLM__FWD_SLICE = 1 << 23 };
+/* Multiplications between two looks at whether the batch is cancelled: a few milliseconds, without SIMD or with it. */
+enum { ALLM__FWD_SLICE = 1 << 23, ALLM__FWD_SLICE_SIMD = 1 << 28 };
 
 /* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
  * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
@@ -41228,7 +41282,8 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
                                int32_t i_part) {
     uint8_t      *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
-    const int64_t n_slice = (ALLM__FWD_SLICE / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
+    const int64_t n_slice = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);

@@ -275,6 +275,33 @@ static void test_kern_gemm_wild(void **state) {
             }
 }
 
+/* Tokens alone give the bits they have together: of few by packed codes, of many with rows and columns in several
+ * blocks. */
+static void test_kern_gemm_alone(const allm__kern *k, const allm__fmt *f, int64_t n_rows, int64_t n, int32_t n_tok,
+                                 test_kern_way way) {
+    test_pack_w m    = test_pack_weights(f, n_rows, n, 0, -1);
+    float      *x    = test_kern_floats(n * n_tok);
+    float      *got  = test_kern_floats(n_rows * n_tok), *want = test_kern_floats(n_rows * n_tok);
+    test_kern_product(k, &m, 0, n_rows, x, n_tok, way, got, n_rows);
+    for (int32_t t = 0; t < n_tok; t++)
+        test_kern_product(k, &m, 0, n_rows, x + t * n, 1, way, want + t * n_rows, n_rows);
+    test_kern_same(f->name, k, got, want, n_rows * n_tok);
+    test_pack_weights_free(&m), free(x), free(got), free(want);
+}
+
+static void test_kern_gemm_few(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k) {
+        for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+            for (int32_t n_tok = 2; test_kern_first(i) && n_tok <= ALLM__DIRECT + 1; n_tok++)
+                for (size_t way = 3; way < 6; way += 2)
+                    if (test_kern_has_way(&allm__fmts[i], test_kern_ways[way]))
+                        test_kern_gemm_alone(k, &allm__fmts[i], 21, 256, n_tok, test_kern_ways[way]);
+        test_kern_gemm_alone(k, allm__fmt_find(ALLM__Q4_0), 203, 26 * 64, TEST_KERN_T, test_kern_ways[3]);
+        test_kern_gemm_alone(k, allm__fmt_find(ALLM__Q6_K), 203, 7 * 256, TEST_KERN_T, test_kern_ways[3]);
+    }
+}
+
 /* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
 static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
     test_pack_w m = test_pack_weights(f, 5, n, 1, fill);
@@ -1253,4 +1280,5 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
     cmocka_unit_test(test_kern_attend_odd),
     cmocka_unit_test(test_kern_gemm_wild),
+    cmocka_unit_test(test_kern_gemm_few),
 };
