@@ -36949,9 +36949,16 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     if (!t && l->has & ALLM__T_GATE_UP_EXPERTS &&
         (row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up)))
         return ALLM_OK;
-    if (!t && (needs & row->group))
+    if (!t && (needs & row->group)) {
+        char one[ALLM__ARCH_NAME]; /* an expert's own, as files of early 2024 have them */
+        snprintf(one, sizeof one, "blk.%lld.ffn_gate.0.weight", (long long)i_layer);
+        if (row->group == ALLM__T_EXPERTS && allm__gguf_tensor(&m->gguf, allm__str_of(one)))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(m), -1,
+                              "tensor \"%s\": experts that are not in one tensor are not supported; newer files have "
+                              "\"%s\"", one, name);
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
+    }
     if (!t) return ALLM_OK;
     used[t - m->gguf.tensors] = 1;
     if (allm__model_check_shape(m, row, n, l, t, err)) return err->status;
