@@ -35111,7 +35111,8 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
      "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
      "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
-    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", " ALLM__MAMBA_HEADS(8) "}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
     {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
      ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "

@@ -259,6 +259,17 @@ static const float families_y22[] = {
 };
 
 static const float families_y23[] = {
+    0.0241602268f, 0.255116194f, -0.461674571f, -0.300697297f, 1.52642715f, -0.650385141f, -1.78528082f, 0.659669995f,
+    0.840693533f, 0.365532398f, -0.171833232f, -0.128142774f, -1.10300827f, -0.0558838397f, 1.02706897f, -2.04979324f,
+    -0.565049767f, -1.93437958f, 0.392705381f, 1.66896641f, 1.32708633f, 0.575389385f, -0.724897921f, -0.308616102f,
+    -0.418318361f, -1.26893115f, 0.4245767f, -1.38138437f, -1.79196489f, 0.109222054f, -0.119812056f, -0.102053307f,
+    -0.0617766939f, 0.0950619951f, 0.142834291f, 0.456811696f, -2.99888182f, 0.403381258f, 1.21161997f, 0.676021159f,
+    -0.738491178f, -0.592427373f, 0.42134878f, 0.935903013f, 3.54887414f, 0.313841075f, 0.26642403f, 1.72955704f,
+    2.30639172f, -2.14680648f, 0.818164885f, -1.80274081f, 1.31707621f, 0.105786189f, -0.0689524934f, -0.568616509f,
+    1.19249141f, -0.114996426f, -0.494834244f, -0.921787798f, 1.11161089f,
+};
+
+static const float families_y24[] = {
     -0.437514305f, -0.332695901f, -0.904532552f, 0.511041224f, 0.983564794f, 1.54759097f, 0.0868299603f, 0.184854791f,
     0.694672108f, 1.17711258f, 0.214383528f, -1.32249129f, 1.33328748f, -0.0684037507f, 0.591021776f, -0.53553611f,
     0.892098784f, -0.482501984f, -0.595107019f, -2.67325187f, 0.420937061f, -0.000335499644f, -0.459513962f,
@@ -269,7 +280,7 @@ static const float families_y23[] = {
     -1.82912588f, 0.981729031f, 0.165927917f, -1.13958728f, 1.41096342f, -0.437527299f,
 };
 
-static const float families_y24[] = {
+static const float families_y25[] = {
     -0.419214517f, -1.51169288f, 0.278807819f, 1.10565662f, 0.960456967f, -0.014128617f, -0.28916502f, -0.510442734f,
     -1.42286396f, 0.542107165f, -0.522606492f, 0.18926093f, 0.383306146f, -0.435390353f, -0.433438867f, 1.65332139f,
     0.0568959191f, 1.63231838f, -1.87973654f, -0.229179099f, -1.46085787f, -2.4084177f, 0.525646448f, 2.78131342f,
@@ -280,7 +291,7 @@ static const float families_y24[] = {
     -0.861530781f, 0.426657408f, 0.150455222f, 0.674026012f, 0.032193426f,
 };
 
-static const float families_y25[] = {
+static const float families_y26[] = {
     0.277465284f, 0.676828146f, -2.03892112f, -0.481809825f, 0.548400402f, -0.0110584935f, -0.291330248f,
     0.821503758f, 2.15653086f, 0.127187416f, -0.851415813f, -1.52314091f, 0.66530782f, 0.100900926f, -1.26875269f,
     1.57450128f, 0.332664818f, -1.14573097f, -1.24700224f, 0.232657373f, -0.741709769f, 1.59683132f, 0.363991499f,
@@ -291,7 +302,7 @@ static const float families_y25[] = {
     -1.72036386f, 1.28815734f, 2.82426453f, -0.818792999f, 1.60814428f, -0.957499504f,
 };
 
-static const float families_y26[] = {
+static const float families_y27[] = {
     -1.62431169f, -0.320874453f, -0.0835035518f, 3.19211936f, -1.31481731f, 0.580798686f, -0.515257716f, 0.121460982f,
     0.23677516f, -0.605264664f, -0.936412334f, -0.278102487f, -1.48485827f, -1.22107959f, 1.80186129f, 0.182944953f,
     -0.449787736f, -0.0520427376f, -0.991364777f, -1.84220111f, 0.195759937f, -0.330707639f, -0.27499947f,
@@ -302,7 +313,7 @@ static const float families_y26[] = {
     -2.37863064f, 0.943802178f, 0.489227533f, -0.305567741f, 0.642570198f, -0.258500427f,
 };
 
-static const float families_y27[] = {
+static const float families_y28[] = {
     -0.247850597f, -1.33793509f, -0.374003857f, -1.07245624f, -0.780849278f, -0.391332507f, -0.753942609f,
     0.237255469f, 0.805403113f, -0.270142704f, -0.883157611f, -1.21803284f, -0.365722328f, -0.069606334f,
     0.986449599f, 0.352016926f, -1.13393033f, -0.601030946f, 1.36179268f, -0.4486655f, -0.418208629f, 0.561142743f,
@@ -313,7 +324,7 @@ static const float families_y27[] = {
     -0.454553127f, 0.327039659f, -0.563598216f, -0.354718417f, -1.29716885f, 1.59157753f, 0.170299366f,
 };
 
-static const float families_y28[] = {
+static const float families_y29[] = {
     0.477511942f, -0.742225945f, 0.275294155f, 0.564868152f, 1.43839395f, -0.714579761f, -0.854962051f, 0.519025624f,
     -1.54450274f, 0.442914993f, 0.305471152f, 0.971918583f, -0.540393174f, -1.07724679f, -0.331233233f, 1.46626759f,
     0.153564274f, 1.21446788f, -2.04228783f, -0.176982999f, -0.770807207f, -1.8600049f, 0.557092667f, 1.91775703f,
@@ -324,7 +335,7 @@ static const float families_y28[] = {
     -0.369807184f, 0.159668639f, -0.626851022f, 0.937982082f, -0.0859051868f,
 };
 
-static const float families_y29[] = {
+static const float families_y30[] = {
     -0.501983225f, -0.764365137f, -0.263832599f, 0.958290994f, 1.99204922f, 0.496795118f, 0.737381697f, 0.42721048f,
     0.67131573f, -0.0325351655f, -1.2259407f, -1.01645994f, 0.262877733f, 0.607567251f, -2.47569084f, 1.8596642f,
     0.44946301f, -0.694689155f, -1.58995378f, 1.31366146f, -0.600165904f, -0.453550309f, 0.67877686f, 0.670673192f,
@@ -884,6 +895,33 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      ".1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.bias 16;model.layers.1.self_attn.v_proj.we"
      "ight 16 32",
      families_y22, 61},
+    {"falcon_h1: norm before the gate",
+     "{\"attention_bias\":false,\"attention_in_multiplier\":1.0,\"attention_out_multiplier\":1.0,\"bos_token_id\""
+     ":1,\"embedding_multiplier\":1.0,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hidden_size\":3"
+     "2,\"intermediate_size\":40,\"key_multiplier\":1.0,\"lm_head_multiplier\":1.0,\"mamba_chunk_size\":16,\"mamb"
+     "a_conv_bias\":true,\"mamba_d_conv\":4,\"mamba_d_head\":8,\"mamba_d_ssm\":32,\"mamba_d_state\":8,\"mamba_exp"
+     "and\":2,\"mamba_n_groups\":2,\"mamba_n_heads\":4,\"mamba_proj_bias\":false,\"mamba_rms_norm\":true,\"max_po"
+     "sition_embeddings\":128,\"mlp_bias\":false,\"mlp_multipliers\":[1.0,1.0],\"model_type\":\"falcon_h1\",\"num"
+     "_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"num_logits_to_keep\":1,\"pad_token"
+     "_id\":0,\"projectors_bias\":false,\"rms_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope"
+     "_type\":\"default\"},\"ssm_in_multiplier\":1.0,\"ssm_multipliers\":[1.0,1.0,1.0,1.0,1.0],\"ssm_out_multipli"
+     "er\":1.0,\"tie_word_embeddings\":false,\"time_step_limit\":[0.0,{\"__float__\":\"Infinity\"}],\"vocab_size"
+     "\":61}",
+     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.weight 32;model.layers.0.feed_fo"
+     "rward.down_proj.weight 32 40;model.layers.0.feed_forward.gate_proj.weight 40 32;model.layers.0.feed_forward"
+     ".up_proj.weight 40 32;model.layers.0.input_layernorm.weight 32;model.layers.0.mamba.A_log 4;model.layers.0."
+     "mamba.D 4;model.layers.0.mamba.conv1d.bias 64;model.layers.0.mamba.conv1d.weight 64 1 4;model.layers.0.mamb"
+     "a.dt_bias 4;model.layers.0.mamba.in_proj.weight 100 32;model.layers.0.mamba.norm.weight 32;model.layers.0.m"
+     "amba.out_proj.weight 32 32;model.layers.0.pre_ff_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight"
+     " 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.laye"
+     "rs.0.self_attn.v_proj.weight 16 32;model.layers.1.feed_forward.down_proj.weight 32 40;model.layers.1.feed_f"
+     "orward.gate_proj.weight 40 32;model.layers.1.feed_forward.up_proj.weight 40 32;model.layers.1.input_layerno"
+     "rm.weight 32;model.layers.1.mamba.A_log 4;model.layers.1.mamba.D 4;model.layers.1.mamba.conv1d.bias 64;mode"
+     "l.layers.1.mamba.conv1d.weight 64 1 4;model.layers.1.mamba.dt_bias 4;model.layers.1.mamba.in_proj.weight 10"
+     "0 32;model.layers.1.mamba.norm.weight 32;model.layers.1.mamba.out_proj.weight 32 32;model.layers.1.pre_ff_l"
+     "ayernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 3"
+     "2;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32",
+     families_y23, 61},
     {"ernie4_5_moe: bias of the head",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,"
      "\"max_position_embeddings\":128,\"model_type\":\"ernie4_5_moe\",\"moe_intermediate_size\":16,\"moe_k\":2,\""
@@ -913,7 +951,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "roj.weight 16 32;model.layers.1.self_attn.o_proj.bias 32;model.layers.1.self_attn.o_proj.weight 32 32;model"
      ".layers.1.self_attn.q_proj.bias 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_"
      "proj.bias 16;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y23, 61},
+     families_y24, 61},
     {"glm4_moe: defaults of glm4_moe",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":16"
      ",\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mode"
@@ -938,7 +976,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "ayernorm.weight 32;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn.o_proj.weight 32 6"
      "4;model.layers.1.self_attn.q_proj.weight 64 32;model.layers.1.self_attn.v_proj.weight 32 32;model.norm.weig"
      "ht 32",
-     families_y24, 61},
+     families_y25, 61},
     {"smollm3: no rope, windows",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,"
      "\"intermediate_size\":40,\"layer_types\":[\"sliding_attention\",\"sliding_attention\"],\"max_position_embed"
@@ -955,7 +993,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
      " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
      "ight 32",
-     families_y25, 61},
+     families_y26, 61},
     {"gpt_oss: no bias of gpt_oss",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"layer_types\":[\"sliding_attention\",\"full_attention\"],\"max_po"
@@ -977,7 +1015,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "ght 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model.laye"
      "rs.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.sinks 4;model.layers.1.self_attn.v_proj.weight "
      "16 32;model.norm.weight 32",
-     families_y26, 61},
+     families_y27, 61},
     {"arcee: arcee",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"relu2\",\"h"
      "idden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":true,\"model_type\":"
@@ -993,7 +1031,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "ers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_attn.k"
      "_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weight 32 3"
      "2;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y27, 61},
+     families_y28, 61},
     {"dots1: dots1",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":16"
      ",\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"layer_types\":[\"full_attention\",\""
@@ -1020,7 +1058,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "l.layers.1.self_attn.k_norm.weight 16;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn"
      ".o_proj.weight 32 64;model.layers.1.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_proj.weight 64 32"
      ";model.layers.1.self_attn.v_proj.weight 32 32;model.norm.weight 32",
-     families_y28, 61},
+     families_y29, 61},
     {"hunyuan_v1_moe: hunyuan with experts",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eod_token_id\":3,\"eos_token_id\":2,\"head_dim\":8,\"hidden_"
      "act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"model_type\":"
@@ -1051,5 +1089,5 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "el.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.key_layernorm.weight 8;model.layers.1.se"
      "lf_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.query_lay"
      "ernorm.weight 8;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y29, 61},
+     families_y30, 61},
 };
