@@ -7743,6 +7743,8 @@ typedef enum allm__kern_act { /* activations: of a product of two inputs the fir
     ALLM__ACT_GELU_ERF,
     ALLM__ACT_RELU2,   /* max(x, 0)^2 */
     ALLM__ACT_SIGMOID,
+    ALLM__ACT_RELU,
+    ALLM__ACT_GELU_QUICK, /* x sigmoid(1.702 x) */
     ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
     ALLM__ACTS,
     ALLM__ACT_XIELU /* has parameters of each layer: not by glu, see room fwd */
@@ -8066,6 +8068,9 @@ ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
     case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
     case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
     case ALLM__ACT_SIGMOID: return allm__vmul(ALLM__K(sigmoid)(g), u);
+    case ALLM__ACT_RELU: return allm__vmul(allm__vclamp(g, 0, INFINITY), u);
+    case ALLM__ACT_GELU_QUICK:
+        return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(allm__vmul(g, allm__vset(1.702f)))), u);
     default:
         g = allm__vclamp(g, -INFINITY, 7), u = allm__vadd(allm__vclamp(u, -7, 7), allm__vset(1));
         return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(allm__vmul(g, allm__vset(1.702f)))), u);
@@ -8087,6 +8092,8 @@ static void ALLM__K(glu)(float *gate, const float *up, int64_t n, allm__kern_act
     case ALLM__ACT_GELU_ERF: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_ERF); break;
     case ALLM__ACT_RELU2: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_RELU2); break;
     case ALLM__ACT_SIGMOID: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SIGMOID); break;
+    case ALLM__ACT_RELU: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_RELU); break;
+    case ALLM__ACT_GELU_QUICK: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_QUICK); break;
     default: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_CLAMPED);
     }
 }
@@ -34733,6 +34740,7 @@ typedef enum allm__rope_kind {
 #define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
 #define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
 #define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
+#define ALLM__T_RARE_BIAS ALLM__T(63)   /* biases that any family may have and hardly any model does */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -34740,6 +34748,7 @@ typedef enum allm__rope_kind {
 #define ALLM__T_GLU (ALLM__T_GATE | ALLM__T_UP | ALLM__T_DOWN)
 #define ALLM__T_LLAMA (ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_GLU)
 #define ALLM__T_BIASES (ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
+#define ALLM__T_EVERYWHERE (ALLM__T_BIASES | ALLM__T_RARE_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS) /* may be */
 #define ALLM__T_LAYER_NORMS (ALLM__T_NORMS | ALLM__T_NORM_BIAS | ALLM__T_FFN_NORM_BIAS)
 #define ALLM__T_MOE (ALLM__T_LLAMA | ALLM__T_EXPERTS) /* a layer has experts, or gate, up and down */
 #define ALLM__T_GPT2 (ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_LAYER_NORMS | ALLM__T_QKV_FUSED | \
@@ -34821,7 +34830,7 @@ static const allm__arch allm__archs[] = {
     ALLM__ROW("qwen3", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA | ALLM__T_QK_NORM,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
     ALLM__ROW("qwen2moe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0,
-              ALLM__T_MOE | ALLM__T_QKV_BIAS | ALLM__T_SHARED | ALLM__T_SHARED_GATE, ALLM__T_HEAD),
+              ALLM__T_MOE | ALLM__T_SHARED | ALLM__T_SHARED_GATE, ALLM__T_HEAD),
     ALLM__ROW("qwen3moe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_EXPERT_NORM, ALLM__T_MOE | ALLM__T_QK_NORM,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
     ALLM__ROW("qwen3next", HALVES, SILU, DELTA, 0, ALLM__A_EXPERT_NORM,
@@ -34857,7 +34866,7 @@ static const allm__arch allm__archs[] = {
     ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
                   ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
-              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+              ALLM__T_QK_NORM | ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
     ALLM__ROW("phi3", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0,
               ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV_FUSED | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
               ALLM__T_HEAD | ALLM__T_FACTORS),
@@ -34877,7 +34886,7 @@ static const allm__arch allm__archs[] = {
               (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE,
               ALLM__T_HEAD),
     ALLM__ROW("olmoe", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_MOE | ALLM__T_QK_NORM_WHOLE, ALLM__T_HEAD),
-    ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, 0, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
+    ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
               ALLM__T_HEAD | ALLM__T_BIASES),
     ALLM__ROW("granite", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED, ALLM__T_LLAMA,
               ALLM__T_HEAD | ALLM__T_BIASES),
@@ -34899,12 +34908,19 @@ static const allm__arch allm__archs[] = {
               ALLM__T_HEAD | ALLM__T_FREQS),
     ALLM__ROW("gpt-oss", HALVES, CLAMPED, ATTENTION, 2, ALLM__A_SELECTED,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV |
-                  ALLM__T_QKV_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_SINKS | ALLM__T_GLU | ALLM__T_EXPERTS |
-                  ALLM__T_EXPERT_BIAS,
+                  ALLM__T_OUT | ALLM__T_SINKS | ALLM__T_GLU | ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS,
               ALLM__T_HEAD),
     ALLM__ROW("lfm2", HALVES, SILU, CONV, 0, 0,
               (ALLM__T_LLAMA & ~ALLM__T_OUT_NORM) | ALLM__T_OUT_NORM_TOKEN | ALLM__T_QK_NORM | ALLM__T_CONV,
               ALLM__T_HEAD),
+    ALLM__ROW("lfm2moe", HALVES, SILU, CONV, 0, ALLM__A_SIGMOID | ALLM__A_EXPERT_NORM,
+              (ALLM__T_LLAMA & ~ALLM__T_OUT_NORM) | ALLM__T_OUT_NORM_TOKEN | ALLM__T_QK_NORM | ALLM__T_CONV |
+                  ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("dots1", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_EXPERT_KEY | ALLM__A_SIGMOID,
+              ALLM__T_MOE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("hunyuan-moe", HALVES, SILU, ATTENTION, 0, ALLM__A_ROPE_FIRST | ALLM__A_EXPERT_NORM,
+              ALLM__T_MOE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_SHARED),
     ALLM__ROW("deepseek2", PAIRS, SILU, MLA, 0, ALLM__A_EXPERT_KEY,
               ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_MLA | ALLM__T_GLU | ALLM__T_EXPERTS,
               ALLM__T_HEAD | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
@@ -34993,36 +35009,66 @@ typedef struct allm__arch_hf {
 } allm__arch_hf;
 
 #define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
+#define ALLM__EPS6 "\"rms_norm_eps\": 1e-6"
+#define ALLM__MOE(n, used, ff) "\"num_experts\": " #n ", \"num_experts_per_tok\": " #used ", " \
+                               "\"moe_intermediate_size\": " #ff
+#define ALLM__MAMBA_HEADS(each) "\"mamba_n_heads\": 128, \"mamba_d_head\": " #each ", \"mamba_n_groups\": 1, " \
+                                "\"mamba_d_state\": 256"
 #define ALLM__TIED "\"tie_word_embeddings\": true"
 #define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
+#define ALLM__DELTA(n) "\"linear_num_key_heads\": 16, \"linear_num_value_heads\": 32, \"linear_key_head_dim\": 128, " \
+                       "\"linear_value_head_dim\": 128, \"num_key_value_heads\": " #n
+#define ALLM__QWEN2 "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " \
+                    "\"max_window_layers\": 28}"
+#define ALLM__GRANITE ALLM__EPS6 ", \"attention_multiplier\": 1"
+#define ALLM__GRANITE_MOE ", \"num_local_experts\": 8, \"num_experts_per_tok\": 2"
+#define ALLM__MLA ALLM__EPS6 ", \"kv_lora_rank\": 512, \"q_lora_rank\": 1536, \"qk_rope_head_dim\": 64, " \
+                  "\"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
+#define ALLM__DEEPSEEK3 ", \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true, \"n_routed_experts\": 256, " \
+                        "\"num_experts_per_tok\": 8, \"n_group\": 8, \"topk_group\": 4, \"n_shared_experts\": 1, " \
+                        "\"moe_intermediate_size\": 2048"
 static const allm__arch_hf allm__arch_hfs[] = {
-    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
-    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
-    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 1e6}"},
+    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 1e6, \"num_local_experts\": 8, \"num_experts_per_tok\": 2}"},
     {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
-    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"use_sliding_window\": false, \"max_window_layers\": 28}"},
+    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
     {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"head_dim\": 128}"},
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     "\"head_dim\": 128}"},
+    {"qwen2_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2}, /* texts; so are the next */
+    {"qwen2_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen3_vl_text", "qwen3", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
+    {"qwen3_vl_moe_text", "qwen3moe", ALLM__ROPE_HALVES, 0, 0, ALLM__A_EXPERT_NORM, 0,
+     "{" ALLM__EPS6 ", " ALLM__MOE(60, 4, 1408) ", \"norm_topk_prob\": true}"},
     {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
-     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"norm_topk_prob\": false}"},
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     ALLM__MOE(60, 4, 1408) ", \"shared_expert_intermediate_size\": 5632, \"norm_topk_prob\": false}"},
     {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{\"use_sliding_window\": false, \"norm_topk_prob\": false}"},
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " ALLM__MOE(128, 8, 768) ", "
+     "\"norm_topk_prob\": false}"},
     {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(512, 10, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
     {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25}"},
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(4) "}"},
     {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(256, 8, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
     {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
     {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
      ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
     {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
-     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4}"},
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, "
+     "\"num_attention_heads\": 8, \"num_key_value_heads\": 4, \"max_position_embeddings\": 131072}" /* 4B has none */},
     {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
      "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
@@ -35041,13 +35087,16 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
     {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
      "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
-    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"norm_topk_prob\": false}"},
+    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"num_experts\": 64, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false}"},
     {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
-     "{\"rope_theta\": 2e6, \"use_sliding_window\": false, \"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
-    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
-    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0, "{}"},
+     "{" ALLM__EPS6 ", \"rope_theta\": 2e6, \"use_sliding_window\": false, "
+     "\"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
+    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE "}"},
+    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0,
+     "{" ALLM__GRANITE ALLM__GRANITE_MOE ", " ALLM__MAMBA_HEADS(64) ", \"shared_intermediate_size\": 1024}"},
     {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
     {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
@@ -35055,28 +35104,34 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
     {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1}"},
+     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1, "
+     "\"n_group\": 1, \"topk_group\": 1, \"n_shared_experts\": 1, " ALLM__MOE(128, 8, 1408) "}"},
     {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
     {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
-     "{" ALLM__EPS5 ", \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, \"rope_scaling\": "
-     "{\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, \"original_max_position_embeddings\": 4096}}"},
-    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, " ALLM__TIED "}"},
-    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0, "{\"routed_scaling_factor\": 1}"},
-    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
-     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
-    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
-     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
+     "{" ALLM__EPS5 ", \"num_experts_per_tok\": 4, \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, "
+     "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, "
+     "\"original_max_position_embeddings\": 4096}}"},
+    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"block_auto_adjust_ff_dim\": true, " ALLM__TIED "}"},
+    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{" ALLM__MLA ", \"routed_scaling_factor\": 1, \"topk_method\": \"greedy\", \"n_routed_experts\": 64, "
+     "\"n_shared_experts\": 2, \"moe_intermediate_size\": 1407}"},
+    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
+    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
     {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
-     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+     "\"state_size\": 16, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
     {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"state_size\": 16, "
+     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
     {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"num_heads\": 128, \"head_dim\": 64, \"state_size\": 128, \"n_groups\": 8, "
      "\"max_position_embeddings\": 1048576}"},
-    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"head_dim\": 128}"},
+    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
     {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
     {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, " ALLM__TIED "}"},
+     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"moe_num_experts\": 64, \"moe_k\": 6, \"moe_num_shared_experts\": 2, "
+     "\"moe_intermediate_size\": 1536, " ALLM__TIED "}"},
     {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
     {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
      "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
@@ -35093,14 +35148,25 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
      "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
      "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"arcee", "arcee", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"lfm2_moe", "lfm2moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"norm_topk_prob\": true, \"use_expert_bias\": true, "
+     "\"routed_scaling_factor\": 1, " ALLM__MOE(32, 4, 1792) ", " ALLM__TIED "}"},
+    {"dots1", "dots1", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, \"routed_scaling_factor\": 1}"},
+    {"hunyuan_v1_moe", "hunyuan-moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"moe_topk\": 1, \"num_shared_expert\": 1}"},
     {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
     {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
     {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01, \"num_local_experts\": 16, "
+     "\"num_experts_per_tok\": 2}"},
     {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
-    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+     "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
+     "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
     {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
      ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
@@ -35188,7 +35254,8 @@ static int allm__arch_folds(const allm__arch *base) { return base->mixer == ALLM
 
 /* What the names of tensors begin with: the model's, then those of a layer's number. */
 static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
-                                               "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
+                                               "language_model.", "model.text_model.", "transformer.", "gpt_neox.",
+                                               "backbone.", "bert."};
 static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
 
 static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
@@ -35227,8 +35294,10 @@ static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_e
         s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
                       s->st->tensors[i].dims[0] == 1;
     out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
-    out->may |= ALLM__T_BIASES | ALLM__T_HEAD;
     if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
+    int pairs = 1;
+    if (a->mixer == ALLM__MIX_MLA && allm__arch_hf_bool(s, "rope_interleave", 1, &pairs, err)) return err->status;
+    if (!pairs) out->rope = ALLM__ROPE_HALVES;
     return allm__arch_find_names(s, err);
 }
 
@@ -35236,10 +35305,15 @@ static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_e
 static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
     allm_str name, none = {NULL, 0};
     char     known[160] = "";
-    if (s->st) return allm__arch_find_hf(s, out, err);
-    if (allm__gguf_get_str(s->g, "general.architecture", none, &name, err)) return err->status;
-    const allm__arch *a = allm__arch_of(name);
-    if (a) return *out = *a, ALLM_OK;
+    if (s->st ? allm__arch_find_hf(s, out, err)
+              : allm__gguf_get_str(s->g, "general.architecture", none, &name, err))
+        return err->status;
+    const allm__arch *a = s->st ? out : allm__arch_of(name);
+    if (a) {
+        *out = *a, out->may |= ALLM__T_EVERYWHERE;
+        if (out->rope != ALLM__ROPE_NONE) out->may |= ALLM__T_FREQS | ALLM__T_FACTORS;
+        return ALLM_OK;
+    }
     for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
         n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
     return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
@@ -35274,7 +35348,11 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t parallel, finetuned, causal;
     int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
     int64_t norm_first;           /* of mamba 2: the norm before the gate */
+    double  dt_min, dt_max;       /* of mamba 2: steps are held to these */
+    int64_t q_parts;              /* 2: Q has a gate of its own width behind each head, else 1 */
+    int64_t by_layer;             /* scores of layer i are divided by i + 1 */
     int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
+    int64_t unscaled;             /* what a layer's embeddings are added to is not scaled */
     int64_t n_laurel;             /* rank of a layer's product beside attention */
     int64_t n_vocab_pl;           /* ids that have embeddings of each layer, the others are as 0; 0: all */
     double  temp_scale;           /* queries grow by this times log of how often the position exceeds temp_length */
@@ -35319,6 +35397,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
     const float *attn_sum, *attn_sum_b, *ffn_sum, *ffn_sum_b; /* [n_embd] norms of x with it */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
+    const float *q_norm_b, *k_norm_b; /* [head_dim] */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
     const float *k_shift;            /* [n_head_kv, head_dim] added to cached keys, see allm__model_shift_keys; NULL */
     const float *sinks;              /* [n_head] */
@@ -35333,20 +35412,21 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     allm__mat    gate_up;    /* of experts: [2 n_ff_expert, n_embd] each */
     const float *attn_sub, *ff_sub; /* [n_head * head_dim_v], [n_ff] norms before wo, before down */
     const float *xielu[4];   /* [1] alpha_p, alpha_n, beta, eps */
-    double       sparsity;   /* gates below the mean by so many deviations are 0; 0: none are */
+    int          sparse;     /* gates below the mean by so many deviations are 0 */
+    double       sparsity;
     allm__arch_ff     shared;
     allm__mat    shared_gate; /* [1, n_embd] */
     /* MLA */
     allm__mat    q_a, kv_a;  /* [q_lora, n_embd], [kv_lora + n_rot, n_embd] */
     allm__mat    q_b;        /* [n_head * key_mla, q_lora or n_embd] */
     allm__mat    k_b, v_b;   /* a head after another: [kv_lora, key_mla - n_rot], [value_mla, kv_lora] */
-    const float *q_a_norm, *kv_a_norm;
+    const float *q_a_norm, *kv_a_norm, *b_q_a, *b_kv_a;
     /* recurrent */
     allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
     const float *conv, *b_conv; /* [channels, kernel], [channels] */
     const float *a, *d, *b_dt, *ssm_norm, *dt_norm, *b_norm, *c_norm;
     allm__mat    lru_i, lru_r; /* [n_ssm, d_inner / n_ssm, d_inner / n_ssm] */
-    const float *b_in, *b_z, *b_out, *b_lru_i, *b_lru_r; /* [d_inner] but b_out [n_embd] */
+    const float *b_in, *b_z, *b_out, *b_lru_i, *b_lru_r; /* [rows of in], [d_inner], [n_embd], [d_inner] .. */
     /* streams: S = n_stream */
     allm__mat    laurel_l, laurel_r; /* [rank, n_embd], [n_embd, rank] */
     const float *laurel_norm, *altup_norm, *altup_scale; /* [n_embd] */
@@ -35441,10 +35521,11 @@ static const allm__arch_key allm__arch_keys[] = {
     {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0,
      "num_local_experts num_experts n_routed_experts moe_num_experts"},
     {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0,
-     "num_experts_per_tok num_experts_per_token moe_k top_k_experts"},
+     "num_experts_per_tok num_experts_per_token moe_k moe_topk top_k_experts"},
     {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0, /* feed_forward_length */
      "moe_intermediate_size"},
-    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0, "n_shared_experts moe_num_shared_experts"},
+    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0,
+     "n_shared_experts moe_num_shared_experts num_shared_expert"},
     {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0,
      "shared_expert_intermediate_size shared_intermediate_size"},
     {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0, "routed_scaling_factor"},
@@ -35461,12 +35542,14 @@ static const allm__arch_key allm__arch_keys[] = {
     {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0, "state_size mamba_d_state linear_key_head_dim"},
     {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0, NULL},
     {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0, "n_groups mamba_n_groups linear_num_key_heads"},
+    {"ssm.dt_min", 'f', ALLM__HP(dt_min), 0, 1e9, 0, 0, NULL}, /* ours, and the next */
+    {"ssm.dt_max", 'f', ALLM__HP(dt_max), 0, 1e9, 1e9, 0, NULL},
     {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0, NULL},
     {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0, "conv_L_cache"},
     {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0, "hidden_size_per_layer_input"},
     {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0, "num_attention_heads n_head num_heads"},
     {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0, "num_key_value_heads"}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "intermediate_size n_inner"},
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "block_ff_dim intermediate_size n_inner"},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -35508,8 +35591,9 @@ static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
 static allm_status allm__arch_read_key(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k,
                                        void *field, allm_error *err) {
     char              key[ALLM__ARCH_NAME];
-    const int64_t     absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
-    const int64_t     lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+    const int         whole = k->kind != 'f';
+    const int64_t     absent = isnan(k->absent) ? ALLM__REQUIRED : whole ? (int64_t)k->absent : 0;
+    const int64_t     lo = whole ? (int64_t)k->lo : 0, hi = whole ? (int64_t)k->hi : 0;
     const allm__conf *c;
     int               flag = (int)absent;
     if (s->st) {
@@ -35560,6 +35644,36 @@ static allm_status allm__arch_read_keys(const allm__arch_src *s, const allm__arc
     return ALLM_OK;
 }
 
+static const struct { const char *name; allm__kern_act act; } allm__arch_acts[] = { /* the usual name first */
+    {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+    {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+    {"relu2", ALLM__ACT_RELU2}, {"relu", ALLM__ACT_RELU}, {"quick_gelu", ALLM__ACT_GELU_QUICK},
+};
+
+static int allm__arch_act_of(allm_str name, allm__kern_act *act) { /* 0: not a known one */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_acts); i++)
+        if (allm__str_eq(name, allm__str_of(allm__arch_acts[i].name))) return *act = allm__arch_acts[i].act, 1;
+    return 0;
+}
+
+static const char *allm__arch_act_name(allm__kern_act act) {
+    size_t i = 0;
+    while (i < ALLM__COUNT(allm__arch_acts) && allm__arch_acts[i].act != act) i++;
+    return i < ALLM__COUNT(allm__arch_acts) ? allm__arch_acts[i].name : "";
+}
+
+/* An activation that is not the family's own, in GGUF files: a key that other readers know of few families only. */
+static allm_status allm__arch_read_act(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
+    char           key[ALLM__ARCH_NAME];
+    allm_str       name;
+    const allm_str usual = allm__str_of(allm__arch_act_name(a->act));
+    if (a->act >= ALLM__ACT_CLAMPED) return ALLM_OK;
+    if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "hidden_activation"), usual, &name, err)) return err->status;
+    if (allm__arch_act_of(name, &hp->act)) return ALLM_OK;
+    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "is \"%.*s\", which is not supported",
+                           ALLM__SHOW(name));
+}
+
 /* Scaling of RoPE, in GGUF files. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
@@ -35603,9 +35717,9 @@ static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__a
     static const double      absent[4] = {0.8, 0.8, 0.5, -1e-6};
     const int64_t            n         = hp->n_layer;
     for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
-        if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
+        if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, -1e30, &layers[i].sparsity, err))
             return err->status;
-        layers[i].sparsity = layers[i].sparsity > -8 ? layers[i].sparsity : 0;
+        layers[i].sparse = layers[i].sparsity > -8;
     }
     if (a->act != ALLM__ACT_XIELU) return ALLM_OK;
     float *v = (float *)allm__arena_array(arena, (size_t)n * 4, sizeof *v, sizeof *v);
@@ -35635,6 +35749,11 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
         for (size_t i = 0; i < n; i++) ints[i] = step < 0 || (int64_t)i % step < step - 1;
     }
     for (size_t i = 0; i < n; i++) layers[i].sliding = ints[i];
+    for (size_t i = 0; i < n; i++) ints[i] = (a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0;
+    if (allm__gguf_find(g, allm__str_of(allm__arch_key_name(key, a, "attention.no_rope_layers"))) && /* ours */
+        allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
+        return err->status;
+    for (size_t i = 0; i < n; i++) layers[i].no_rope = ints[i];
     for (size_t i = 0; i < n; i++) /* absent: */
         ints[i] = a->mixer == ALLM__MIX_DELTA
                       ? ((int64_t)i + 1) % hp->attention_step != 0
@@ -35780,7 +35899,7 @@ static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__
     if (a->swa > 0) {
         const allm__conf_value *v = allm__conf_find(c, "sliding_window_pattern");
         if (v && v->event == ALLM__JSON_INT &&
-            allm__conf_check_int(c, "sliding_window_pattern", v, 1, 4096, &step, err))
+            allm__conf_check_int(c, "sliding_window_pattern", v, 0, 4096, &step, err))
             return err->status;
     }
     if (list && (int64_t)list->n != hp->n_layer)
@@ -35802,6 +35921,14 @@ static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__
                                  : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
         if (every) l->no_rope = (i + 1) % every == 0;
     }
+    if (!list && allm__conf_find(c, "full_attn_idxs")) { /* lfm2, before there were kinds of layers */
+        if (allm__conf_get_array(c, "full_attn_idxs", 0, 1, &list, err)) return err->status;
+        for (size_t i = 1; i <= list->n; i++) {
+            int64_t at;
+            if (allm__conf_check_int(c, "full_attn_idxs", list + i, 0, hp->n_layer - 1, &at, err)) return err->status;
+            layers[at].recurrent = 0;
+        }
+    }
     if (!allm__conf_find(c, "no_rope_layers")) return ALLM_OK;
     if (allm__conf_get_array(c, "no_rope_layers", 0, 1, &list, err)) return err->status;
     for (int64_t i = 0; i < hp->n_layer && i < (int64_t)list->n; i++) layers[i].no_rope = list[1 + i].d == 0;
@@ -35815,7 +35942,9 @@ static allm_status allm__arch_mixers_folder(const allm__arch_src *s, const allm_
     if (a->mixer == ALLM__MIX_MAMBA) {
         if (allm__arch_hf_int(s, "expand mamba_expand", 1, 64, 2, &expand, err)) return err->status;
         hp->d_inner = expand * hp->n_embd, hp->n_ssm = (hp->n_embd + 15) / 16;
-        const allm__conf_value *v = allm__conf_find(&s->st->config, "time_step_rank");
+        char                    key[64];
+        const allm__conf       *c;
+        const allm__conf_value *v = allm__arch_hf_value(s, "time_step_rank mamba_dt_rank", key, &c);
         if (v && v->event == ALLM__JSON_STRING) return ALLM_OK; /* "auto" */
         return allm__arch_hf_int(s, "time_step_rank mamba_dt_rank", 1, 1 << 16, hp->n_ssm, &hp->n_ssm, err);
     }
@@ -35824,12 +35953,19 @@ static allm_status allm__arch_mixers_folder(const allm__arch_src *s, const allm_
         return allm__arch_hf_int(s, "num_attention_heads", 1, 1 << 16, ALLM__REQUIRED, &hp->n_ssm, err),
                allm__arch_hf_int(s, "lru_width", 1, 1 << 20, hp->n_embd, &hp->d_inner, err);
     if (!delta && a->mixer != ALLM__MIX_MAMBA2 && a->mixer != ALLM__MIX_BOTH) return ALLM_OK;
+    const allm__conf_value *v = allm__conf_find(&s->st->config, "mamba_d_head");
+    const char *width = delta ? "linear_value_head_dim" : !strcmp(a->name, "mamba2") ? "head_dim" : "mamba_d_head";
+    const int               found = v && v->event == ALLM__JSON_STRING; /* "auto" */
     if (allm__arch_hf_int(s, delta ? "linear_num_value_heads" : "mamba_n_heads num_heads", 1, 1 << 16, ALLM__REQUIRED,
                           &n, err) ||
-        allm__arch_hf_int(s, delta ? "linear_value_head_dim" : "mamba_d_head head_dim", 1, 1 << 16, 0, &each, err) ||
-        allm__arch_hf_int(s, "mamba_expand expand", 1, 64, 2, &expand, err))
+        (!found && allm__arch_hf_int(s, width, 1, 1 << 16, 0, &each, err)) ||
+        allm__arch_hf_int(s, "mamba_expand expand", 1, 64, 2, &expand, err) ||
+        allm__arch_hf_int(s, "mamba_d_ssm", 1, 1 << 20, expand * hp->n_embd, &expand, err) ||
+        allm__arch_hf_f64(s, "time_step_limit.0", 0, 1e9, 0, &hp->dt_min, err) ||
+        allm__arch_hf_f64(s, "time_step_limit.1", 0, INFINITY, 1e9, &hp->dt_max, err))
         return err->status;
-    hp->n_ssm = n, hp->d_inner = each ? n * each : expand * hp->n_embd;
+    hp->dt_max = ALLM__MIN(hp->dt_max, 1e9);
+    hp->n_ssm = n, hp->d_inner = each ? n * each : expand;
     return ALLM_OK;
 }
 
@@ -35848,17 +35984,11 @@ static allm_status allm__arch_mla_folder(const allm__arch_src *s, allm__hparams 
 /* The activation that config.json names; families whose own is none of these have that. */
 static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                          allm_error *err) {
-    static const struct { const char *name; allm__kern_act act; } acts[] = {
-        {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
-        {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
-        {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"relu2", ALLM__ACT_RELU2},
-    };
     char                    key[64];
     const allm__conf       *c;
     const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
     if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
-    for (size_t i = 0; i < ALLM__COUNT(acts); i++)
-        if (allm__str_eq(v->text, allm__str_of(acts[i].name))) return hp->act = acts[i].act, ALLM_OK;
+    if (allm__arch_act_of(v->text, &hp->act)) return ALLM_OK;
     return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
 }
 
@@ -35883,6 +36013,9 @@ static allm_status allm__arch_lists_folder(const allm__arch_src *s, const allm__
     if (list && list->n != 5) return allm__conf_fail(c, "ssm_multipliers", list, err, "is not five numbers");
     for (size_t i = 0; i < 5 && list; i++) hp->ssm_scale[i] = list[1 + i].d;
     if (!(a->need & ALLM__T_ALTUP)) return ALLM_OK;
+    int scaled;
+    if (allm__conf_get_bool(c, "altup_correct_scale", 1, &scaled, err)) return err->status;
+    hp->unscaled = !scaled;
     const allm__conf_value *v = allm__conf_find(c, "activation_sparsity_pattern");
     if (v && v->event == ALLM__JSON_ARRAY && allm__conf_get_array(c, "activation_sparsity_pattern", 0, 0, &list, err))
         return err->status;
@@ -35891,8 +36024,34 @@ static allm_status allm__arch_lists_folder(const allm__arch_src *s, const allm__
     for (int64_t i = 0; i < hp->n_layer; i++) {
         const double p = !v ? (i < 10 ? 0.95 : 0) : v->event == ALLM__JSON_ARRAY ? v[1 + i].d : v->d;
         if (!(p >= 0 && p < 1)) return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not from 0 to 1");
-        layers[i].sparsity = p > 0 ? allm__arch_deviations(p) : 0;
+        layers[i].sparse = p > 0, layers[i].sparsity = p > 0 ? allm__arch_deviations(p) : -1e30;
     }
+    return ALLM_OK;
+}
+
+/* Sizes that some layers have of their own; attention of layers without a window is of one size, and so is that of
+ * those with one. */
+static allm_status allm__arch_own_sizes(const allm__arch_src *s, allm__hparams *hp, allm__layer *layers,
+                                        allm_error *err) {
+    const allm__conf *c = &s->st->config;
+    const int64_t     plain = hp->head_dim;
+    int64_t           dim[2] = {0, 0}, n; /* without, with a window */
+    char              key[64];
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        snprintf(key, sizeof key, "per_layer_config.%lld.head_dim", (long long)i);
+        if (allm__conf_get_int(c, key, 1, 1 << 16, plain, &n, err)) return err->status;
+        int64_t *of = &dim[layers[i].sliding != 0];
+        if (*of && *of != n)
+            return allm__conf_fail(c, key, allm__conf_find(c, key), err, "is %lld, in a layer of the same kind %lld",
+                                   (long long)n, (long long)*of);
+        *of = n;
+        snprintf(key, sizeof key, "per_layer_config.%lld.num_key_value_heads", (long long)i);
+        if (allm__conf_get_int(c, key, 1, 1 << 16, layers[i].n_head_kv, &layers[i].n_head_kv, err)) return err->status;
+        snprintf(key, sizeof key, "per_layer_config.%lld.intermediate_size", (long long)i);
+        if (allm__conf_get_int(c, key, 1, 1 << 24, layers[i].n_ff, &layers[i].n_ff, err)) return err->status;
+    }
+    if (dim[1]) hp->head_dim_swa = hp->head_dim_v_swa = dim[1];
+    if (dim[0]) hp->head_dim = hp->head_dim_v = dim[0];
     return ALLM_OK;
 }
 
@@ -35913,6 +36072,10 @@ static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm
     for (int64_t i = 0; i < hp->n_layer && s->hf->flags & ALLM__H_HALF_FF; i++) layers[i].n_ff /= 2;
     if (allm__arch_hf_f64(s, "query_pre_attn_scalar", 1e-9, 1e9, 0, &scale, err)) return err->status;
     if (scale > 0) hp->scale = 1 / sqrt(scale);
+    if (allm__arch_hf_bool(s, "scale_attn_weights", 1, &flag, err)) return err->status; /* gpt2, gpt_bigcode */
+    if (!flag) hp->scale = 1;
+    if (allm__arch_hf_bool(s, "scale_attn_by_inverse_layer_idx", 0, &flag, err)) return err->status;
+    hp->by_layer = flag;
     if (s->hf->flags & ALLM__H_NO_CAP) hp->attn_cap = 0;
     if (!allm__arch_hf_value(s, "norm_topk_prob", key, &from)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (s->hf->flags & ALLM__H_NOT_SUMMED) hp->expert_norm = 0;
@@ -35934,7 +36097,11 @@ static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm
         allm__arch_hf_int(s, "num_global_key_value_heads", 1, 1 << 16, 0, &kv, err) ||
         allm__arch_hf_bool(s, "attention_k_eq_v", 0, &flag, err))
         return err->status;
-    if (wide_dim) hp->head_dim_swa = hp->head_dim_v_swa = hp->head_dim, hp->head_dim = hp->head_dim_v = wide_dim;
+    if (allm__conf_find(c, "per_layer_config")) {
+        if (allm__arch_own_sizes(s, hp, layers, err)) return err->status;
+        kv = 0;
+    } else if (wide_dim)
+        hp->head_dim_swa = hp->head_dim_v_swa = hp->head_dim, hp->head_dim = hp->head_dim_v = wide_dim;
     for (int64_t i = 0; i < hp->n_layer && flag && kv; i++)
         if (!layers[i].sliding) layers[i].n_head_kv = kv;
     if (allm__arch_hf_bool(s, "use_double_wide_mlp", 0, &flag, err)) return err->status;
@@ -36007,7 +36174,7 @@ static allm_status allm__arch_derive_dims(const allm__arch_src *s, const allm__a
 /* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. In
  * folders it is so for every family. */
 static int allm__arch_is_dense(const allm__arch_src *s, const allm__arch *a, int64_t i) {
-    static const char *const routers[] = {"mlp.gate", "block_sparse_moe.gate", "mlp.router",
+    static const char *const routers[] = {"mlp.gate", "mlp.gate.wg", "block_sparse_moe.gate", "mlp.router",
                                           "block_sparse_moe.router.layer", "feed_forward.router", "feed_forward.gate",
                                           "router.proj"};
     char                     name[2][ALLM__ARCH_NAME];
@@ -36043,7 +36210,10 @@ static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm
                           : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
                           : a->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                        : ALLM__GATE_SOFTMAX;
-    if (s->g && !(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    char key[ALLM__ARCH_NAME];
+    allm__arch_key_name(key, a, "expert_weights_norm");
+    if (s->g && !(a->flags & ALLM__A_EXPERT_KEY) && !allm__gguf_find(s->g, allm__str_of(key)))
+        hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (hp->expert_scale == 0) hp->expert_scale = 1;
     if (hp->n_expert_group && (hp->n_expert % hp->n_expert_group || hp->n_expert_group_used < 1 ||
                                hp->n_expert_group_used > hp->n_expert_group ||
@@ -36077,19 +36247,19 @@ static allm_status allm__arch_derive_mixers(const allm__arch_src *s, const allm_
     return ALLM_OK;
 }
 
-static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i,
-                                    int any_window) {
+static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i) {
     allm__layer *l      = &layers[i];
-    const int    no_rope = l->no_rope || ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
-                        ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
+    const int    no_rope = l->no_rope || ((a->flags & ALLM__A_FULL_NO_ROPE) && hp->window && !l->sliding) ||
                         ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
+    const int own_rope = (a->flags & ALLM__A_SWA_PLAIN) || hp->n_rot_swa != hp->n_rot ||
+                         hp->rope_base_swa < hp->rope_base || hp->rope_base_swa > hp->rope_base;
     const int all_alike = a->mixer == ALLM__MIX_MLA || a->mixer == ALLM__MIX_BOTH;
     l->mixer      = l->recurrent || all_alike ? a->mixer : ALLM__MIX_ATTENTION;
     l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
     l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
     l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
     l->window     = l->sliding ? hp->window : 0;
-    l->rope       = no_rope ? -1 : l->sliding ? 1 : 0;
+    l->rope       = no_rope ? -1 : l->sliding && own_rope;
     l->kv_from    = i;
     for (int64_t k = hp->n_layer - hp->n_shared_kv; i >= hp->n_layer - hp->n_shared_kv && l->kv_from == i && k > 0;)
         if (layers[--k].sliding == l->sliding) l->kv_from = k;
@@ -36102,7 +36272,7 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
         double m = 1 + hp->yarn_log * log(hp->rope_factor);
         scale *= m * m;
     }
-    l->attn_scale = (float)scale;
+    l->attn_scale = (float)(hp->by_layer ? scale / (double)(i + 1) : scale);
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
@@ -36142,7 +36312,7 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
                                (long long)hp->n_stream);
     if (hp->logit_scale == 0) hp->logit_scale = 1;
     else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
-    for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
+    for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i);
     for (int64_t i = hp->n_layer - hp->n_shared_kv; i < hp->n_layer; i++)
         if (layers[i].kv_from == i || layers[i].n_head_kv != layers[layers[i].kv_from].n_head_kv)
             return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
@@ -36153,7 +36323,8 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
 /* What GGUF files have in their weights, and the family's own. */
 static void allm__arch_defaults(const allm__arch *a, allm__hparams *hp) {
     hp->act = a->act;
-    hp->gate_scale = hp->down_scale = 1;
+    hp->gate_scale = hp->down_scale = 1, hp->dt_max = 1e9;
+    hp->q_parts = a->need & ALLM__T_Q_GATED ? 2 : 1;
     for (int i = 0; i < 5; i++) hp->ssm_scale[i] = 1;
 }
 
@@ -36169,7 +36340,8 @@ static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a,
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
     if (allm__arch_read_keys(s, a, "l", hp, *layers, ints, err)) return err->status;
     if (s->st ? allm__arch_read_folder(s, a, arena, hp, *layers, err)
-              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
+              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_act(s->g, a, hp, err) ||
+                    allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
                     allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
     return allm__arch_derive(s, a, hp, *layers, err);
@@ -36222,7 +36394,7 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.k_proj attention.self.key temporal_block.k_proj"},
     {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
      "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0,
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "j", 0,
      "self_attn.q_proj attention.self.query temporal_block.q_proj"},
     {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
      "self_attn.k_proj attention.self.key temporal_block.k_proj"},
@@ -36248,6 +36420,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
     {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
      "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
+    {"attn_q_norm.bias", 'l', 'v', ALLM__L(q_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.q_layernorm"},
+    {"attn_k_norm.bias", 'l', 'v', ALLM__L(k_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.k_layernorm"},
     {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
      "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
@@ -36256,6 +36430,9 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
      "temporal_block.o_proj"},
     {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
+    {"attn_q_a.bias", 'l', 'v', ALLM__L(b_q_a), ALLM__T_RARE_BIAS, "A", 0, "self_attn.q_a_proj"},
+    {"attn_kv_a_mqa.bias", 'l', 'v', ALLM__L(b_kv_a), ALLM__T_RARE_BIAS, "H", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_RARE_BIAS, "E", 0, "self_attn.o_proj"}, /* of MLA */
     {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
     {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
     {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
@@ -36276,6 +36453,11 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
     {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
     {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
+    {"shortconv.in_proj.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "3", 0, "conv.in_proj"},
+    {"shortconv.conv.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RARE_BIAS, "E", 0, "conv.conv"},
+    {"shortconv.out_proj.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "conv.out_proj"},
+    {"ssm_in.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "I", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "mixer.out_proj mamba.out_proj"},
     {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
     {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
@@ -36348,13 +36530,14 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
      "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
      "shared_mlp.output_linear mlp_block.down_proj output.dense"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0, "mlp.gate_proj mlp_block.gate_proj"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0,
+     "mlp.gate_proj feed_forward.gate_proj mlp_block.gate_proj"},
     {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h mlp_block.up_proj intermediate.dense"},
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h feed_forward.up_proj mlp_block.up_proj intermediate.dense"},
     {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h mlp_block.down_proj output.dense"},
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h feed_forward.down_proj mlp_block.down_proj output.dense"},
     {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
-     "mlp.gate block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
+     "mlp.gate mlp.gate.wg block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
      "feed_forward.gate router.proj"},
     {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
     {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
@@ -36387,13 +36570,21 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
      "mlp.experts.down_proj_bias mlp.experts.down_proj"},
     {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
-     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias"},
+     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias feed_forward.expert_bias"},
     {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj shared_mlp.input_linear@1 mlp.gate_proj"},
+     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj mlp.shared_mlp.gate_proj "
+     "shared_mlp.input_linear@1 mlp.gate_proj"},
     {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj shared_mlp.input_linear@2 mlp.up_proj"},
+     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj mlp.shared_mlp.up_proj "
+     "shared_mlp.input_linear@2 mlp.up_proj"},
     {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
-     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj shared_mlp.output_linear mlp.down_proj"},
+     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj mlp.shared_mlp.down_proj "
+     "shared_mlp.output_linear mlp.down_proj"},
+    {"ffn_gate_shexp.bias", 'l', 'v', ALLM__L(shared.b_gate), ALLM__T_RARE_BIAS, "S", 0,
+     "mlp.shared_experts.gate_proj"},
+    {"ffn_up_shexp.bias", 'l', 'v', ALLM__L(shared.b_up), ALLM__T_RARE_BIAS, "S", 0, "mlp.shared_experts.up_proj"},
+    {"ffn_down_shexp.bias", 'l', 'v', ALLM__L(shared.b_down), ALLM__T_RARE_BIAS, "E", 0,
+     "mlp.shared_experts.down_proj"},
     {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
      "mlp.shared_expert_gate"},
     {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
@@ -36420,6 +36611,16 @@ static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
     return hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST));
 }
 
+/* A row of a group that any family may have, and yet not of this kind of layer. */
+static int allm__arch_other_mixer(const allm__arch_tensor *row, const allm__layer *l) {
+    const char *name = row->name;
+    if (row->group != ALLM__T_RARE_BIAS) return 0;
+    if (!strncmp(name, "shortconv.", 10)) return l->mixer != ALLM__MIX_CONV;
+    if (!strncmp(name, "ssm_", 4))
+        return l->mixer != ALLM__MIX_MAMBA && l->mixer != ALLM__MIX_MAMBA2 && l->mixer != ALLM__MIX_BOTH;
+    return !strcmp(name, "attn_output.bias") && l->mixer != ALLM__MIX_MLA;
+}
+
 /* Groups of tensors that a layer can have. */
 static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
     uint64_t g = a->need | a->may;
@@ -36442,6 +36643,10 @@ static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, c
     return need & allm__arch_groups(a, hp, l);
 }
 
+static int64_t allm__arch_dim_in(const allm__hparams *hp) { /* [z | x | b | c | dt] of mamba 2 */
+    return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+}
+
 /* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
 static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
     switch (letter) {
@@ -36457,6 +36662,7 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'J': return l->n_head_kv;
     case 'Q': return l->n_head * l->head_dim;
     case 'D': return l->n_head * l->head_dim * 2;
+    case 'j': return l->n_head * l->head_dim * hp->q_parts;
     case 'K': return l->n_head_kv * l->head_dim;
     case 'U': return l->n_head_kv * l->head_dim_v;
     case 'O': return l->n_head * l->head_dim_v;
@@ -36482,7 +36688,8 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
         return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
     case 'd': return hp->d_inner;
     case '2': return 2 * hp->d_inner;
-    case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+    case 'i': return allm__arch_dim_in(hp);
+    case 'I': return l->mixer == ALLM__MIX_MAMBA ? 2 * hp->d_inner : allm__arch_dim_in(hp);
     case 'n': return hp->n_ssm;
     case 'b': return 2 * hp->n_ssm;
     case 'x': return hp->n_ssm + 2 * hp->d_state;
@@ -36970,7 +37177,8 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     const uint64_t groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
     uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
     if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
-    if (!(groups & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (!(groups & row->group) || (!global && allm__arch_other_mixer(row, l)))
+        return ALLM_OK; /* if it is there, it is found unused */
     if (m->src.st) return allm__model_bind_folder(m, row, n, i_layer, (needs & row->group) != 0, used, err);
     if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
@@ -36985,9 +37193,16 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     if (!t && l->has & ALLM__T_GATE_UP_EXPERTS &&
         (row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up)))
         return ALLM_OK;
-    if (!t && (needs & row->group))
+    if (!t && (needs & row->group)) {
+        char one[ALLM__ARCH_NAME]; /* an expert's own, as files of early 2024 have them */
+        snprintf(one, sizeof one, "blk.%lld.ffn_gate.0.weight", (long long)i_layer);
+        if (row->group == ALLM__T_EXPERTS && allm__gguf_tensor(&m->gguf, allm__str_of(one)))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(m), -1,
+                              "tensor \"%s\": experts that are not in one tensor are not supported; newer files have "
+                              "\"%s\"", one, name);
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
+    }
     if (!t) return ALLM_OK;
     used[t - m->gguf.tensors] = 1;
     if (allm__model_check_shape(m, row, n, l, t, err)) return err->status;
@@ -39141,7 +39356,8 @@ static void allm__conv_read_source(const allm__conv *c, const allm__conv_tensor 
     const allm__conv_source *s = t->source;
     const allm__hparams     *hp = &c->folder->hp;
     const int64_t            half = s->turned / 2, n = t->t.dims[0], step = s->tile_cols ? s->tile : n;
-    const float              scale = (s->scale != 0 ? s->scale : 1) * (s->row_scale ? s->row_scale[r] : 1);
+    const int                by_row = s->row_scale && !s->v;
+    const float              scale = (s->scale != 0 ? s->scale : 1) * (by_row ? s->row_scale[r] : 1);
     int                      i = 0;
     if (half) r = r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2;
     if (!s->tile_cols) r = allm__conv_untile(hp, s->tile_first, s->tile, r);
@@ -39152,6 +39368,7 @@ static void allm__conv_read_source(const allm__conv *c, const allm__conv_tensor 
         else allm__mat_row(s->mats[i], r, from, step, dst + k);
     }
     for (int64_t k = 0; k < n && scale != 1; k++) dst[k] *= scale;
+    for (int64_t k = 0; k < n && s->row_scale && !by_row; k++) dst[k] *= s->row_scale[k];
 }
 
 static void allm__conv_read_row(const allm__conv *c, const allm__conv_tensor *t, int64_t r, float *dst) {
@@ -39441,6 +39658,20 @@ static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, 
     allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
 }
 
+/* The weights of experts are not normed as usual in the family. */
+static int allm__conv_other_norm(const allm_model *m, const allm__arch *base) {
+    return m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
+           (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0);
+}
+
+/* Other layers are without RoPE than usual in the family. */
+static int allm__conv_other_rope(const allm_model *m, const allm__arch *base) {
+    int other = 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        other |= (m->layers[i].no_rope != 0) != (base->flags & ALLM__A_FOURTH_NO_ROPE && (i + 1) % 4 == 0);
+    return other;
+}
+
 /* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
  * base: the family's row as GGUF files have it. */
 static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
@@ -39457,6 +39688,7 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
                   at == ALLM__HP(key_scale) || at == ALLM__HP(attn_out_scale) || at == ALLM__HP(ssm_in_scale) ||
                   at == ALLM__HP(ssm_out_scale)))
         return NAN;
+    if (at == ALLM__HP(dt_min) || at == ALLM__HP(dt_max)) return v == k->absent ? NAN : v;
     if (ssm) {
         if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
         return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
@@ -39470,7 +39702,8 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
     if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
     if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
-    if (at == ALLM__HP(rope_base_swa)) return !base->swa || hp->rope_base_swa == hp->rope_base ? NAN : v;
+    if (at == ALLM__HP(rope_base_swa))
+        return !base->swa || (hp->rope_base_swa == hp->rope_base && !(base->flags & ALLM__A_SWA_BASE)) ? NAN : v;
     if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
     if (at == ALLM__HP(rope_attn_factor)) {
         const double usual = yarn && !(mla && hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
@@ -39481,7 +39714,8 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(yarn_log)) return yarn && mla && v > 0 ? v : NAN; /* others have it in attn_factor */
     if (at == ALLM__HP(temp_length)) return hp->temp_scale > 0 ? v : NAN;
     if (at == ALLM__HP(rope_truncate)) return yarn && !hp->rope_truncate ? 0 : NAN;
-    if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
+    if (at == ALLM__HP(window))
+        return base->swa && (m->any_window || (base->flags & ALLM__A_FULL_NO_ROPE && v > 0)) ? v : NAN;
     if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
     if (at == ALLM__HP(embed_scale))
         return v == (base->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1) ? NAN : v;
@@ -39498,7 +39732,8 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
                                           : v > 0 ? v : NAN;
     if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
-    if (at == ALLM__HP(expert_norm)) return hp->n_expert && base->flags & ALLM__A_EXPERT_KEY ? v : NAN;
+    if (at == ALLM__HP(expert_norm))
+        return hp->n_expert && (base->flags & ALLM__A_EXPERT_KEY || allm__conv_other_norm(m, base)) ? v : NAN;
     if (at == ALLM__HP(expert_gate))
         return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
                                       : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
@@ -39589,21 +39824,26 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
     const allm_model *m = c->folder;
     const char       *what = NULL;
     int               windows = 0;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const allm__layer *l = &m->layers[i];
-        windows |= l->sliding != 0;
-        if (base->flags & ALLM__A_FOURTH_NO_ROPE && (l->no_rope != 0) != ((i + 1) % 4 == 0))
-            what = "other layers without RoPE than every fourth";
-    }
+    uint64_t has = 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) windows |= m->layers[i].sliding != 0, has |= m->layers[i].has;
     if (!(base->flags & ALLM__A_TILED) && m->arch->flags & ALLM__A_TILED) what = "the order of its value heads";
-    if (base->rope != m->src.hf->rope && !(base->rope == ALLM__ROPE_PAIRS && m->hp.n_rot == m->hp.head_dim))
+    if (m->hp.unscaled) what = "altup_correct_scale = false";
+    if (m->hp.by_layer) what = "that scores are divided by the number of their layer";
+    if (base->rope != m->arch->rope && (m->src.hf->rope != m->arch->rope || base->rope != ALLM__ROPE_PAIRS ||
+                                        m->hp.n_rot != m->hp.head_dim))
         what = "the order of its RoPE";
-    if (m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
-        (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0))
-        what = "how the weights of its experts are normed";
     if (what)
         return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s",
                          m->src.hf->type, what);
+    const char *alone = m->hp.act != base->act ? "another activation than usual"
+                        : allm__conv_other_norm(m, base) ? "another norm of the weights of its experts than usual"
+                        : allm__conv_other_rope(m, base) ? "other layers without RoPE than usual"
+                        : m->hp.dt_min > 0 || m->hp.dt_max < 1e9 ? "time steps within limits"
+                        : has & (ALLM__T_BIASES | ALLM__T_RARE_BIAS) & ~(base->need | base->may)
+                            ? "biases that the family has not as a rule" : NULL;
+    if (alone)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: other readers of GGUF may not know that this %s has %s", m->st.path,
+                  base->name, alone);
     if (windows && !base->swa)
         allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
                   base->name);
@@ -39650,8 +39890,13 @@ static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
     }
     for (int64_t i = 0; i < hp->n_layer; i++)
         usual &= (m->layers[i].sliding != 0) == (base->swa < 0 || (base->swa > 0 && i % base->swa < base->swa - 1));
-    if (base->swa && m->any_window && (!usual || base->may & ALLM__T_PER_LAYER))
+    if (base->swa && hp->window && (!usual || base->may & ALLM__T_PER_LAYER))
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
+    if (allm__conv_other_rope(m, base))
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.no_rope_layers"), ALLM__L(no_rope));
+    if (hp->act != base->act)
+        allm__conv_meta_str(c, allm__arch_key_name(key, base, "hidden_activation"),
+                            allm__str_of(allm__arch_act_name(hp->act)));
     if (base->mixer == ALLM__MIX_DELTA)
         allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
     if (base->flags & ALLM__A_TILED)
@@ -39970,12 +40215,13 @@ static void allm__conv_fold(const allm__conv *c, const allm__arch_tensor *row, a
         {'l', ALLM__L(wv), hp->attn_in_scale},         {'l', ALLM__L(bk), hp->key_scale},
         {'l', ALLM__L(wo), hp->attn_out_scale},        {'l', ALLM__L(bo), hp->attn_out_scale},
         {'l', ALLM__L(in), hp->ssm_in_scale},          {'l', ALLM__L(ssm_out), hp->ssm_out_scale},
+        {'l', ALLM__L(b_out), hp->ssm_out_scale},
         {'l', ALLM__L(ff.gate), hp->gate_scale},       {'l', ALLM__L(ff.b_gate), hp->gate_scale},
         {'l', ALLM__L(ff.down), hp->down_scale},       {'l', ALLM__L(ff.b_down), hp->down_scale},
     };
     for (size_t i = 0; i < ALLM__COUNT(rows); i++)
         if (row->place == rows[i].place && row->at == rows[i].at) s->scale = (float)rows[i].scale;
-    if (row->place == 'l' && row->at == ALLM__L(in)) s->row_scale = c->ssm_scale;
+    if (row->place == 'l' && (row->at == ALLM__L(in) || row->at == ALLM__L(b_in))) s->row_scale = c->ssm_scale;
 }
 
 /* The factors of the rows that mamba 2 is fed from: z, x, b, c, dt. */
@@ -40017,7 +40263,9 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     allm__conv_source   s;
     int64_t             dims[4], more[4];
     memset(&s, 0, sizeof s);
-    if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || row->group == ALLM__T_XIELU) return ALLM_OK;
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || row->group == ALLM__T_XIELU ||
+        allm__arch_other_mixer(row, l))
+        return ALLM_OK;
     const int32_t n_dims = allm__model_dims(m, row, l, dims);
     if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
     for (int i = 0; i < n; i++) {
@@ -40040,7 +40288,7 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     if (base->flags & ALLM__A_TILED && !(m->arch->flags & ALLM__A_TILED) && i_layer >= 0 &&
         l->mixer == ALLM__MIX_DELTA)
         allm__conv_tile(&m->hp, row, &s);
-    if (!(row->group & (base->need | base->may)))
+    if (!(row->group & (base->need | base->may | ALLM__T_EVERYWHERE)))
         return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1,
                           "%s in GGUF has no tensor \"%s\", which this folder has", base->name, row->name);
     return allm__conv_add(c, name, i_layer, dims, n_dims, &s, err);
@@ -41482,7 +41730,7 @@ static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const allm__mat *w;
-    const float     *bias, *norm, *shift; /* shift: added to what goes to a cache of bf16, or NULL */
+    const float     *bias, *norm, *norm_b, *shift; /* shift: added to what goes to a cache of bf16, or NULL */
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
     int              cached;      /* they go to the cache */
@@ -41493,9 +41741,9 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
 static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__layer    *l     = f->layer;
     const allm__fwd_heads qkv[] = {
-        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, 0, 1},
-        {&l->wk, l->bk, l->k_norm, l->k_shift, f->s->k, l->n_head_kv, l->head_dim, 1, 1},
-        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, 1, 0},
+        {&l->wq, l->bq, l->q_norm, l->q_norm_b, NULL, f->s->q, l->n_head, l->head_dim, 0, 1},
+        {&l->wk, l->bk, l->k_norm, l->k_norm_b, l->k_shift, f->s->k, l->n_head_kv, l->head_dim, 1, 1},
+        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, 1, 0},
     };
     memcpy(p, qkv, sizeof qkv);
     return l->wk.fmt ? 3 : 1;
@@ -41514,7 +41762,7 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     const float   *norm  = has & ALLM__T_QK_NORM_WHOLE ? NULL : p->norm;
     if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
     if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
-    if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (norm) allm__fwd_norm_of(f, y, norm, p->norm_b, y, p->dim);
     if (p->turns && (flags & ALLM__A_QK_UNIT)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
@@ -41551,10 +41799,13 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
     if (h0 >= h1) return;
     if (p->w == &f->layer->wq && (f->layer->has & ALLM__T_Q_GATED)) {
         allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
+        allm__fwd_bias(f, p->bias, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld);
         allm__fwd_split_gates(f, p, h0, h1);
-    } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
-    allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
-    allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    } else {
+        allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+        allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
+        allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    }
     if (p->w == &f->layer->wk && p->turns)
         allm__fwd_scale_rows(f, f->m->hp.key_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
@@ -41722,7 +41973,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     allm__fwd_scale_rows(f, f->m->hp.gate_scale, r0, r1, s->gate, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1 && f->layer->sparsity == 0; t++)
+    for (int64_t t = 0; t < f->n_tok && r0 < r1 && !f->layer->sparse; t++)
         f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
@@ -41873,8 +42124,8 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     const allm__layer   *l  = f->layer;
     const allm__hparams *hp = &f->m->hp;
     float               *q  = f->s->mix + f->s->n_batch * hp->q_lora; /* [n_tok, n_head, key_mla] */
-    allm__fwd_add_rows(f, &l->kv_a, NULL, f->s->k, l->head_dim);
-    if (hp->q_lora) allm__fwd_add_rows(f, &l->q_a, NULL, f->s->mix, hp->q_lora);
+    allm__fwd_add_rows(f, &l->kv_a, l->b_kv_a, f->s->k, l->head_dim);
+    if (hp->q_lora) allm__fwd_add_rows(f, &l->q_a, l->b_q_a, f->s->mix, hp->q_lora);
     else allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
     allm__fwd_products(f);
     allm__fwd_run_tokens(f, allm__fwd_mla_latent);
@@ -41889,7 +42140,7 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_attend_all(f);
     allm__fwd_run(f, allm__fwd_mla_values);
     allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
-    allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post, 1);
 }
 
 // MARK: >>recur  Recurrent layers
@@ -41935,20 +42186,21 @@ static void allm__fwd_short_conv(void *arg, int32_t i_part, int32_t n_parts) {
     for (int64_t c = c0; c < c1; c++) {
         float *x = f->s->mix + c;
         for (int32_t t = 0; t < f->n_tok; t++) x[t * ld] *= x[t * ld + 2 * n];
-        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), 0, n_past + 1, c);
+        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), f->layer->b_conv ? f->layer->b_conv[c] : 0,
+                               n_past + 1, c);
         for (int32_t t = 0; t < f->n_tok; t++) f->s->att[t * n + c] = x[t * ld + n] * x[t * ld];
     }
 }
 
 static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
     const int64_t n = f->m->hp.n_embd;
-    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, 3 * n);
+    allm__fwd_add_rows(f, &f->layer->in, f->layer->b_in, f->s->mix, 3 * n);
     allm__fwd_products(f);
     allm__fwd_run(f, allm__fwd_short_conv);
     allm__fwd_keep(f, n_keep, f->s->att, n);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, n);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post, 1);
+    allm__fwd_result(f, &f->layer->ssm_out, f->layer->b_out, f->layer->attn_post, 1);
 }
 
 typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
@@ -42072,7 +42324,7 @@ static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /
 
 static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
     const allm__fwd_ssm p = allm__fwd_ssm_of(f);
-    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, p.ld);
+    allm__fwd_add_rows(f, &f->layer->in, f->layer->b_in, f->s->mix, p.ld);
     allm__fwd_products(f);
     allm__fwd_run(f, allm__fwd_ssm_conv);
     allm__fwd_run_tokens(f, allm__fwd_mamba_input);
@@ -42093,6 +42345,7 @@ static void allm__fwd_mamba2_steps(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__hparams *hp = &f->m->hp;
     const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
     const int64_t        n = hp->d_state, n_x = hp->d_inner / hp->n_ssm;
+    const float          least = (float)hp->dt_min, most = (float)hp->dt_max;
     int64_t              h0, h1;
     allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
     for (int64_t u = h0 * f->n_seqs; u < h1 * f->n_seqs && !allm__fwd_cancelled(f); u++) { /* (head, sequence) */
@@ -42102,7 +42355,7 @@ static void allm__fwd_mamba2_steps(void *arg, int32_t i_part, int32_t n_parts) {
         float        *to   = allm__fwd_to(f, i, p.state + h * n_x * n);
         for (int32_t t = i; t < end; t++, from = to) {
             const float *mix = f->s->mix + t * p.ld, *x = mix + p.conv, *b = x + hp->d_inner + g * n;
-            const float  dt  = allm__fwd_softplus(mix[p.dt + h] + l->b_dt[h]);
+            const float  dt  = ALLM__MIN(ALLM__MAX(allm__fwd_softplus(mix[p.dt + h] + l->b_dt[h]), least), most);
             f->kern->ssm(from, to, n_x, n, x + h * n_x, b, b + hp->n_ssm_group * n, expf(dt * l->a[h]), dt, l->d[h],
                          f->s->att + t * hp->d_inner + h * n_x);
         }
@@ -42134,14 +42387,19 @@ static void allm__fwd_mamba2_scale(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->mix + t * ld;
-        for (int i = 0; i < 5; x += n[i++]) f->kern->scale(x, (float)(hp->ssm_in_scale * hp->ssm_scale[i]), n[i]);
+        const float *b = f->layer->b_in; /* the input's factor is not the bias's */
+        for (int i = 0; i < 5; x += n[i], b = b ? b + n[i] : NULL, i++) {
+            f->kern->scale(x, (float)(hp->ssm_in_scale * hp->ssm_scale[i]), n[i]);
+            if (b) f->kern->add_scaled(x, b, (float)hp->ssm_scale[i], n[i]);
+        }
     }
 }
 
 static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
-    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
+    const int both = f->layer->mixer == ALLM__MIX_BOTH;
+    allm__fwd_add_rows(f, &f->layer->in, both ? NULL : f->layer->b_in, f->s->mix, allm__fwd_ssm_of(f).ld);
     allm__fwd_products(f);
-    if (f->layer->mixer == ALLM__MIX_BOTH) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
+    if (both) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
     allm__fwd_run(f, allm__fwd_ssm_conv);
     allm__fwd_run(f, allm__fwd_mamba2_steps);
     allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
@@ -42301,7 +42559,7 @@ static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
 static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
     allm__fwd_run(f, allm__fwd_gate_up);
-    if (f->layer->sparsity != 0) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
+    if (f->layer->sparse) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
     allm__fwd_sub_input(f, f->s->gate, n_ff, f->layer->ff_sub);
     allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post, f->m->hp.down_scale);
 }
@@ -42738,7 +42996,7 @@ static void allm__fwd_correct(void *arg, int32_t i_part, int32_t n_parts) {
             f->kern->add_scaled(allm__fwd_stream(f, i, t), y, factor, n);
         }
         memcpy(x, allm__fwd_stream(f, active, t), (size_t)n * sizeof *x);
-        for (int64_t i = 0; i < n; i++) x[i] *= f->layer->altup_scale[i];
+        for (int64_t i = 0; i < n && !f->m->hp.unscaled; i++) x[i] *= f->layer->altup_scale[i];
     }
 }
 

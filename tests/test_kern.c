@@ -621,6 +621,8 @@ static double test_kern_glu_of(double g, double u, int act) {
     case ALLM__ACT_GELU_ERF: return g / 2 * (1 + erf(g / sqrt(2))) * u;
     case ALLM__ACT_RELU2: return g > 0 ? g * g * u : 0;
     case ALLM__ACT_SIGMOID: return s * u;
+    case ALLM__ACT_RELU: return g > 0 ? g * u : 0;
+    case ALLM__ACT_GELU_QUICK: return g / (1 + exp(-1.702 * g)) * u;
     default:
         g = g < 7 ? g : 7, u = u < -7 ? -7 : u > 7 ? 7 : u;
         return g / (1 + exp(-1.702 * g)) * (u + 1);
