@@ -17446,6 +17446,7 @@ static void allm__ugm_encode(allm__tok_job *j, const char *p, uint32_t n) {
             reach = at + k;
         }
         allm__ugm_try(t, &j->ways[at + k - base], sum + t->unk_score, at - base, -1);
+        if (t->unk < 0 && j->ways[at + k - base].id == -1) j->unknown = 1; /* even if the best way passes it by */
     }
     allm__ugm_emit(j, p, base, n, &o);
     for (uint32_t i = 0; i <= n - base; i++) j->ways[i] = none;
@@ -17566,8 +17567,8 @@ static void allm__tok_find_added(allm__tok_job *j, allm__tok_scan *s,
                 to = space_to;
             }
             if (done < from) rest(j, s, done, from);
-            allm__ids_put(j->out, a->id);
-            done = to;
+            if (from < to) allm__ids_put(j->out, a->id); /* else it is white space that the one before it took */
+            done = ALLM__MAX(done, to);
         }
         at += skip;
     }
@@ -18015,13 +18016,15 @@ static int32_t allm__bpe_end_of(const int32_t *part, int32_t id) { /* the symbol
 }
 
 /* Which symbols may be joined: where the last of some left half stands before the first of its right one. A symbol that
- * is no single character (a byte, the unknown one) must not be part of merges, else nothing is known. */
+ * is no single character (a byte, the unknown one) must not be part of merges, else nothing is known; nor is it where
+ * characters have a prefix or a suffix: with it one may read as another that was merged. */
 static allm_status allm__bpe_build_joins(allm__tok_load *l) {
     allm__tok *t    = l->t;
     size_t     n    = l->n_vocab;
     int32_t   *head = (int32_t *)allm__arena_array(&l->temp, n, sizeof *head, sizeof *head);
     int32_t   *tail = (int32_t *)allm__arena_array(&l->temp, n, sizeof *tail, sizeof *tail);
     if (!head || !tail) return allm__tok_no_memory(l, n * 8);
+    if (t->prefix.len || t->suffix.len) return ALLM_OK;
     memset(head, 0xff, n * sizeof *head), memset(tail, 0xff, n * sizeof *tail);
     for (size_t i = 0; i < l->n_merges; i++) {
         const allm__tok_merge *m = &l->merges[i];
@@ -18312,7 +18315,8 @@ static void allm__tok_dec_step(const allm__tok_load *l, const allm__dec_step *s,
         return;
     default: /* WORDPIECE, SPACED */
         if (edge) return;
-        if (s->what.len && allm__str_starts(in, s->what)) allm__buf_put(b, in.ptr + s->what.len, in.len - s->what.len);
+        if (s->kind == ALLM__DEC_WORDPIECE && allm__str_starts(in, s->what)) /* all do with an empty one */
+            allm__buf_put(b, in.ptr + s->what.len, in.len - s->what.len);
         else allm__buf_putc(b, ' '), allm__buf_put(b, in.ptr, in.len);
         c = *a, *a = *b, *b = c;
         return;
@@ -19271,6 +19275,11 @@ typedef struct allm__tj_row {
     allm_status (*add)(allm__tj *f, const allm__tj_part *p);
 } allm__tj_row;
 
+static int allm__tj_is_null(const allm__tj *f, size_t *at) { /* *at is moved to the value, which may be absent */
+    while (*at < f->text.len && strchr(" \t\r\n", f->text.ptr[*at])) ++*at;
+    return *at >= f->text.len || f->text.ptr[*at] == 'n';
+}
+
 /* A part, or a sequence of parts, or null: each does what its row says. */
 static allm_status allm__tj_each(allm__tj *f, size_t at, const allm__tj_row *rows, size_t n_rows, const char *what) {
     allm__tj_part p;
@@ -19279,8 +19288,7 @@ static allm_status allm__tj_each(allm__tj *f, size_t at, const allm__tj_row *row
     f->n_stack = 0, f->stack[f->n_stack++] = at;
     while (f->n_stack) {
         at = f->stack[--f->n_stack];
-        while (at < f->text.len && strchr(" \t\r\n", f->text.ptr[at])) at++;
-        if (at < f->text.len && f->text.ptr[at] == 'n') continue; /* null */
+        if (allm__tj_is_null(f, &at)) continue;
         if (allm__tj_read(f, at, &p)) return f->l->err->status;
         if (allm__str_eq(p.type, ALLM__S("Sequence"))) {
             if (p.list == SIZE_MAX) return allm__tj_fail(f, at, ALLM_E_FORMAT, "no list in a", p.type);
@@ -19469,12 +19477,12 @@ static allm_status allm__tj_dec_bytes(allm__tj *f, const allm__tj_part *p) {
 
 static allm_status allm__tj_dec_fallback(allm__tj *f, const allm__tj_part *p) {
     if (f->l->fused || f->l->t->dec) return allm__tj_after_fuse(f, p);
-    return f->l->t->dec = ALLM__DEC_FALLBACK, f->l->has_decoder = 1, ALLM_OK;
+    return f->l->t->dec = ALLM__DEC_FALLBACK, ALLM_OK;
 }
 
 static allm_status allm__tj_dec_fuse(allm__tj *f, const allm__tj_part *p) {
     (void)p;
-    return f->l->fused = f->l->has_decoder = 1, ALLM_OK;
+    return f->l->fused = 1, ALLM_OK;
 }
 
 static allm_status allm__tj_dec_strip(allm__tj *f, const allm__tj_part *p) {
@@ -19500,7 +19508,6 @@ static allm_status allm__tj_dec_other(allm__tj *f, const allm__tj_part *p) { /* 
     if (allm__str_eq(p->type, ALLM__S("Metaspace"))) {
         allm_str mark  = p->replacement.ptr ? p->replacement : ALLM__S(ALLM__SPM_SPACE);
         int      never = p->scheme.ptr ? allm__str_eq(p->scheme, ALLM__S("never")) : p->prefix_space == 0;
-        l->has_decoder = 1;
         if (never) return allm__tok_dec_replace(l, mark, ALLM__S(" ")), l->err->status;
         allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_META);
         if (s) s->what = mark;
@@ -20068,6 +20075,7 @@ static allm_status allm__tj_load(allm__tok_load *l, allm_str text, allm__tok_sid
     f.l = l, f.text = text;
     if (allm__tj_find_parts(&f) || allm__tj_model(&f, &model) || allm__tj_read_all_added(&f)) return l->err->status;
     if (config.len) allm__tok_read_side(l, config, config_name, s);
+    l->has_decoder = !allm__tj_is_null(&f, &f.at[ALLM__TJ_DECODER]); /* even an empty sequence: without, blanks join */
     if (l->err->status ||
         allm__tj_each(&f, f.at[ALLM__TJ_NORMALIZER], allm__tj_norms, ALLM__COUNT(allm__tj_norms),
                       "unknown normalizer") ||
