@@ -28569,6 +28569,7 @@ static int allm__filt_val_whole(allm_str text, int dialect, allm__buf *out) {
  *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
  *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
  *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
+ *     %l  an object, or %p
  *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
  *
  * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
@@ -28701,6 +28702,8 @@ static const allm__filt_row allm__filt_rows[] = {
     {"llama4-pythonic", {"[func_name1("}, NULL,
      {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
      ALLM__FILT_BARE_LIST},
+    {"llama4", {"\"parameters\":", "<|header_start|>"}, NULL, {"<|python_start|> %l <|python_end|>"}, "%l",
+     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
     {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
      ALLM__FILT_THINK, ALLM__FILT_NO, 0},
     {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
@@ -29197,7 +29200,8 @@ static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *er
         int  mode, object;
     } modes[] = {
         {'a', ALLM__FILT_M_ARGS, 0},  {'g', ALLM__FILT_M_ARGS, 0},  {'o', ALLM__FILT_M_OBJECT, ALLM__FILT_O_START},
-        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
+        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'l', ALLM__FILT_M_MIXED, 0},
+        {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
         {'x', ALLM__FILT_M_TAGS, 0},
     };
     int mode = ALLM__FILT_M_HOLE;
@@ -29207,7 +29211,7 @@ static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *er
     allm__filt_mode(f, mode);
     allm__filt_val_init(&f->val, hole == 'g' ? ALLM__FILT_GEMMA : ALLM__FILT_JSON);
     if (mode == ALLM__FILT_M_HOLE) allm__filt_choices(f, pc + 1);
-    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c') f->name.len = 0;
+    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c' || hole == 'l') f->name.len = 0;
     if (hole == 'n' || hole == 'f' || hole == 'i') f->open = 1;
     if (hole == 'f' || hole == 'i') f->id.len = 0;
     if (hole == 'k') f->key.len = 0;
@@ -29593,13 +29597,18 @@ static int allm__filt_code(allm__filt *f, allm_error *err) {
     return 1;
 }
 
-/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code. */
+/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code; of Llama 4 an object, or a list
+ * of Python. */
 static void allm__filt_mixed(allm__filt *f, char c, allm_error *err) {
     int first = !f->name.len, mixed = f->hole == 'm';
     if (first && allm__filt_is_space(c)) return;
-    if (mixed && first && (c == '{' || c == '[')) {
+    if (f->hole != 'c' && first && (c == '{' || c == '[')) {
         allm__filt_back(f, &c, 1);
-        allm__filt_hole(f, f->pc, 'o', err);
+        allm__filt_hole(f, f->pc, mixed || c == '{' ? 'o' : 'p', err);
+        return;
+    }
+    if (f->hole == 'l') {
+        allm__filt_no_call(f, &c, 1, err);
         return;
     }
     int call = mixed && c == '(' && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"));
@@ -34173,7 +34182,7 @@ static int32_t allm__choice_args(allm__choice *c, char hole, const char *body) {
     snprintf(c->source, sizeof c->source, "tools[%d].parameters_schema", (int)c->tool);
     c->body = body, c->python = hole == 'p';
     if (allm__schema_begin(&s, b, allm__str_of(text ? text : "{\"type\":\"object\"}"), c->source)) {
-        c->b = &s.b, s.args = &args;
+        c->b = &s.b, s.args = &args, s.writes = 1;
         if (hole == 'p') args.between = s.comma, s.dialect = ALLM__SCHEMA_PYTHON;
         if (hole == 'k') s.dialect = ALLM__SCHEMA_WORDS;
         if (hole == 'g') {
@@ -34225,19 +34234,20 @@ static int32_t allm__choice_python(allm__choice *c) {
                                                  allm__choice_word(c, ")")}, 4);
 }
 
-/* Objects or calls of all tools, or of the one that is written: a list, or one after the other. */
-static int32_t allm__choice_list(allm__choice *c, int python, uint32_t bare) {
+/* Calls of all tools, or of the one that is written. As Python (hole p): a list; as objects: a list, or one after the
+ * other, but no list where that would be Python's (hole l). */
+static int32_t allm__choice_list(allm__choice *c, char hole, uint32_t bare) {
     allm__gram_pool *p   = &c->b->p;
     int32_t          was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
     int32_t          one = ALLM__GRAM_EMPTY;
     for (c->tool = from; c->tool < to; c->tool++)
-        one = allm__gram_alt(p, one, python ? allm__choice_python(c) : allm__choice_object(c));
+        one = allm__gram_alt(p, one, hole == 'p' ? allm__choice_python(c) : allm__choice_object(c));
     c->tool = was;
     int32_t between = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space);
     int32_t list    = allm__gram_seq3(p, c->space, allm__choice_many(c, one, between), c->space);
     list = allm__gram_seq3(p, allm__choice_word(c, "["), list, allm__choice_word(c, "]"));
-    if (python || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
-    return allm__gram_alt(p, list, bare ? one : allm__choice_many(c, one, c->space));
+    if (hole == 'p' || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
+    return allm__gram_alt(p, hole == 'l' ? ALLM__GRAM_EMPTY : list, bare ? one : allm__choice_many(c, one, c->space));
 }
 
 /* ---- forms */
@@ -34280,8 +34290,9 @@ static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
     case 'a':
     case 'g': return allm__choice_args(c, hole, "");
     case 'o':
-    case 'm': return allm__choice_list(c, 0, 0);
-    case 'p': return allm__choice_list(c, 1, 0);
+    case 'l':
+    case 'm':
+    case 'p': return allm__choice_list(c, hole, 0);
     case 'i': return allm__choice_id(c, 1, 9, 9);
     case 'd': return allm__choice_id(c, 0, 1, 3);
     case 'k': return c->key;
