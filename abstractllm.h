@@ -30149,6 +30149,7 @@ typedef struct allm__gram_num { /* lo <= number * 10^scale <= hi, without equali
     int32_t scale;
     uint8_t has_lo, has_hi, open_lo, open_hi;
     uint8_t wide;               /* of any length: what must not hold has to hold all that may be written */
+    uint8_t plain;              /* whole ones without a point */
 } allm__gram_num;
 
 typedef struct allm__gram_lit { uint32_t at, n; } allm__gram_lit; /* in text */
@@ -30963,6 +30964,12 @@ static void allm__gram_digits_forget(const allm__gram_num *m, allm__gram_digits 
 }
 
 /* The node after one more byte, or EMPTY. */
+/* Are all numbers that fit whole ones? */
+static int allm__gram_num_whole(const allm__gram_num *m) {
+    int64_t one = allm__gram_scale(1, m->scale);
+    return m->grid ? m->grid % one == 0 : m->has_lo && m->has_hi && m->lo == m->hi && m->lo % one == 0;
+}
+
 static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, const allm__gram_node *n, unsigned c) {
     const allm__gram_num *m  = &g->nums[n->a];
     allm__gram_digits     d  = allm__gram_digits_of(n);
@@ -30972,6 +30979,7 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
         d.phase = ALLM__GRAM_N_MINUS, d.negative = 1;
     } else if (c == '.') {
         if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT) return ALLM__GRAM_EMPTY;
+        if (m->plain && allm__gram_num_whole(m)) return ALLM__GRAM_EMPTY;
         d.phase = ALLM__GRAM_N_POINT, d.n_int = 0;
     } else if (c >= '0' && c <= '9') {
         if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
@@ -31447,6 +31455,10 @@ enum {
     ALLM__GRAM_J_U, ALLM__GRAM_J_LOW_HEX     /* and hex digits */
 };
 
+/* In w: a string that is to be written, not read. Where its text is given (a key, a const, a pattern) only characters
+ * that need an escape have one: a model that is offered a backslash within a name takes it for the best that is left. */
+enum { ALLM__GRAM_J_PLAIN = 1 << 20 };
+
 typedef int32_t (*allm__gram_step)(allm__gram_run *r, int32_t s, unsigned c); /* allm__gram_next */
 
 static int32_t allm__gram_next_cp(allm__gram_run *r, int32_t s, int32_t cp, allm__gram_step next) {
@@ -31482,28 +31494,38 @@ static int allm__gram_hex(unsigned c) {
            : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10 : -1;
 }
 
+/* May any character come next? */
+static int allm__gram_jstr_free(allm__gram_run *r, int32_t text, allm__gram_step next) {
+    static const int32_t some[] = {'A', '~', 0xe9, 0x4e2d};
+    size_t               i = 0;
+    while (i < ALLM__COUNT(some) && allm__gram_has_cp(r, text, some[i], some[i], next)) i++;
+    return i == ALLM__COUNT(some);
+}
+
 /* A hex digit of an escape: the node after it, or EMPTY where no character that is allowed begins so. */
 static int32_t allm__gram_jstr_hex(allm__gram_run *r, const allm__gram_node *n, unsigned c, allm__gram_step next) {
     int     low = n->b >= ALLM__GRAM_J_LOW_HEX, digit = allm__gram_hex(c);
     int     left = (low ? ALLM__GRAM_J_LOW_HEX : ALLM__GRAM_J_HEX) + 3 - n->b; /* digits to come */
     int32_t v = (int32_t)n->v << 4 | digit, from, to, text = n->a, place = n->b;
-    int64_t high = n->w;
+    int64_t plain = n->w & ALLM__GRAM_J_PLAIN, high = n->w - plain;
     if (digit < 0) return ALLM__GRAM_EMPTY;
     from = (int32_t)((uint32_t)v << 4 * left), to = from | (int32_t)(((uint32_t)1 << 4 * left) - 1);
+    if (plain && from >= 0x20 && !allm__gram_jstr_free(r, text, next)) return ALLM__GRAM_EMPTY;
+    if (plain && to >= 0x20 && !allm__gram_jstr_free(r, text, next)) to = 0x1f;
     if (low) {
         from = ALLM__MAX(from, 0xdc00), to = ALLM__MIN(to, 0xdfff);
         int32_t base = 0x10000 + (((int32_t)high - 0xd800) << 10) - 0xdc00;
         if (from > to || !allm__gram_has_cp(r, text, base + from, base + to, next)) return ALLM__GRAM_EMPTY;
         if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, base + v, next),
-                                          ALLM__GRAM_J_TEXT, 0, 0);
+                                          ALLM__GRAM_J_TEXT, 0, plain);
     } else {
         if (!allm__gram_has_unit(r, text, from, to, next)) return ALLM__GRAM_EMPTY;
         if (!left && v >= 0xd800 && v <= 0xdfff)
-            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v);
+            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v | plain);
         if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, v, next),
-                                          ALLM__GRAM_J_TEXT, 0, 0);
+                                          ALLM__GRAM_J_TEXT, 0, plain);
     }
-    return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, place + 1, v, high);
+    return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, place + 1, v, high | plain);
 }
 
 static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, allm__gram_step next) {
@@ -31512,6 +31534,8 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
     const char            *e;
     int32_t                x = n->a, place = ALLM__GRAM_J_TEXT;
     int64_t                w = n->w;
+    int escape = n->b == ALLM__GRAM_J_TEXT ? c == '\\' : n->b == ALLM__GRAM_J_BACK && (c == 'u' || c == '/');
+    int needed = escape && w & ALLM__GRAM_J_PLAIN && !allm__gram_jstr_free(r, x, next);
     switch (n->b) {
     case ALLM__GRAM_J_OPEN:
         if (c != '"') x = 0;
@@ -31520,13 +31544,15 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
         if (c == '"') return r->p.nodes[x].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
         if (c == '\\') {
             place   = ALLM__GRAM_J_BACK;
-            int any = allm__gram_has_cp(r, x, 0, 0x10ffff, next);
+            int any = allm__gram_has_cp(r, x, 0, needed ? 0x1f : 0x10ffff, next) ||
+                      (needed && (next(r, x, '"') || next(r, x, '\\')));
             if (!any) x = 0;
         } else x = c < 0x20 ? 0 : next(r, x, c);
         break;
     case ALLM__GRAM_J_BACK:
         e = c ? (const char *)memchr(from, (int)c, sizeof from - 1) : NULL;
-        if (c == 'u') place = ALLM__GRAM_J_HEX;
+        if (needed && (c == '/' || !allm__gram_has_cp(r, x, 0, 0x1f, next))) x = 0;
+        else if (c == 'u') place = ALLM__GRAM_J_HEX;
         else x = e ? next(r, x, (unsigned char)to[e - from]) : 0;
         break;
     case ALLM__GRAM_J_LOW:
@@ -31539,7 +31565,8 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
         break;
     default: return allm__gram_jstr_hex(r, n, c, next);
     }
-    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, place == ALLM__GRAM_J_TEXT ? 0 : w)
+    if (place == ALLM__GRAM_J_TEXT) w &= ALLM__GRAM_J_PLAIN;
+    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, w)
              : ALLM__GRAM_EMPTY;
 }
 
@@ -32798,7 +32825,7 @@ typedef struct allm__schema_val { /* a value of the schema's text; its parts sta
     uint8_t  state;               /* of the search for circles: 0 new, 1 open, 2 done */
     int32_t  next, child, end;    /* next in its container and first within: -1: none */
     int32_t  n;                   /* how many are directly within */
-    int32_t  node;                /* grammar of this very value; -1: not made */
+    int32_t  node[2];             /* grammar of this very value, [1] plain; -1: not made */
     allm_str key, text;           /* as a member; of a string unescaped, of a number as written */
     size_t   at, key_at;          /* bytes in the schema's text */
 } allm__schema_val;
@@ -32852,6 +32879,7 @@ typedef struct allm__schema {
     size_t            n_looked;            /* values passed on the way to those wanted */
     int32_t           comma, colon;        /* nodes: with the space behind them */
     allm__patterns    patterns;
+    int               writes, plain;       /* one way to write a value is enough: for all, for the rule at hand */
     int               dialect;
     const char       *mark;                /* GEMMA: around strings, and its node, which may be one token */
     int32_t           quote;
@@ -32920,7 +32948,7 @@ static int allm__schema_bad(allm__schema *s, int32_t v, const char *what) { /* 0
 static int32_t allm__schema_add(allm__schema *s, allm__json *j, allm_str key, size_t key_at) { /* -1: no memory */
     if (!allm__grow(s->b.p.host, (void **)&s->vals, &s->cap_vals, s->n_vals, s->n_vals + 1, sizeof *s->vals))
         return s->b.p.full = 1, -1;
-    allm__schema_val v = {0, 0, -1, -1, 0, 0, -1, {"", 0}, {"", 0}, 0, 0};
+    allm__schema_val v = {0, 0, -1, -1, 0, 0, {-1, -1}, {"", 0}, {"", 0}, 0, 0};
     v.type = (uint8_t)j->event, v.key = key, v.at = j->at, v.key_at = key_at;
     if (j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE) v.text = j->raw;
     if (j->event == ALLM__JSON_STRING) {
@@ -33195,7 +33223,7 @@ static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string w
         quote = allm__gram_word(&s->b, s->mark);
         return allm__gram_seq3(p, s->quote, allm__schema_lacks(s, chars, quote), s->quote);
     }
-    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, s->plain ? ALLM__GRAM_J_PLAIN : 0);
     if (s->dialect != ALLM__SCHEMA_PYTHON) return node;
     const allm__gram_node k = p->nodes[chars];
     allm__gram_class_add(&plain, 0x20, '\'' - 1), allm__gram_class_add(&plain, '\'' + 1, '\\' - 1);
@@ -33230,7 +33258,8 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
     int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
     frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_N_WHOLE));
-    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
+    frac = allm__gram_rep(p, frac, 0, integer && s->plain ? 0 : 1);
+    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, frac);
     if (integer) return whole;
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
@@ -33252,7 +33281,7 @@ static int32_t allm__schema_equal_number(allm__schema *s, int32_t v) {
         return allm__gram_literal(&s->b, s->vals[v].text);
     m.scale = e < 0 ? (int32_t)-e : 0;
     m.lo = m.hi = e > 0 ? x * allm__gram_scale(1, (int)e) : x;
-    m.has_lo = m.has_hi = 1;
+    m.has_lo = m.has_hi = 1, m.plain = (uint8_t)s->plain;
     return allm__schema_number_node(s, &m);
 }
 
@@ -33296,7 +33325,7 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
     int32_t *nodes  = (int32_t *)allm__arena_array(&s->arena, (size_t)x->n + 1, sizeof *nodes, sizeof *nodes), n = 0;
     if (!nodes) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t c = x->child; c >= 0; c = s->vals[c].next) {
-        nodes[n] = s->vals[c].node;
+        nodes[n] = s->vals[c].node[s->plain];
         if (object) nodes[n] = allm__gram_seq(&s->b.p, allm__schema_key(s, s->vals[c].key), nodes[n]);
         n++;
     }
@@ -33313,18 +33342,19 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
 static int32_t allm__schema_equal(allm__schema *s, int32_t v) {
     for (int32_t i = s->vals[v].end; i-- > v && !s->b.p.full;) {
         allm__schema_val *x = &s->vals[i];
-        if (x->node >= 0) continue;
+        int32_t          *node = &x->node[s->plain];
+        if (*node >= 0) continue;
         switch (x->type) {
-        case ALLM__JSON_STRING: x->node = allm__schema_text(s, allm__gram_literal(&s->b, x->text)); break;
+        case ALLM__JSON_STRING: *node = allm__schema_text(s, allm__gram_literal(&s->b, x->text)); break;
         case ALLM__JSON_INT:
-        case ALLM__JSON_DOUBLE: x->node = allm__schema_equal_number(s, i); break;
-        case ALLM__JSON_TRUE: x->node = allm__gram_word(&s->b, "true"); break;
-        case ALLM__JSON_FALSE: x->node = allm__gram_word(&s->b, "false"); break;
-        case ALLM__JSON_NULL: x->node = allm__gram_word(&s->b, "null"); break;
-        default: x->node = allm__schema_equal_list(s, i); break;
+        case ALLM__JSON_DOUBLE: *node = allm__schema_equal_number(s, i); break;
+        case ALLM__JSON_TRUE: *node = allm__gram_word(&s->b, "true"); break;
+        case ALLM__JSON_FALSE: *node = allm__gram_word(&s->b, "false"); break;
+        case ALLM__JSON_NULL: *node = allm__gram_word(&s->b, "null"); break;
+        default: *node = allm__schema_equal_list(s, i); break;
         }
     }
-    return s->b.p.full ? ALLM__GRAM_EMPTY : s->vals[v].node;
+    return s->b.p.full ? ALLM__GRAM_EMPTY : s->vals[v].node[s->plain];
 }
 
 /* The kind of a value, one bit. */
@@ -33397,7 +33427,7 @@ static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set
     int64_t        m, e, x;
     int            any = 0, exact = mode & ALLM__SCHEMA_OPEN || set->n_nots;
     memset(&num, 0, sizeof num);
-    num.wide = (mode & ALLM__SCHEMA_OPEN) != 0;
+    num.wide = (mode & ALLM__SCHEMA_OPEN) != 0, num.plain = (uint8_t)s->plain;
     for (int pass = 0; pass < 2; pass++) { /* the scale, then the bounds in it */
         for (int32_t i = 0; i < set->n_all; i++) {
             for (int k = 0; k < (int)ALLM__COUNT(allm__schema_bounds); k++) {
@@ -33951,6 +33981,7 @@ static int32_t allm__schema_node(allm__schema *s, int32_t mode) {
         allm__schema_job job = s->jobs[i];
         for (int32_t k = 0; k < job.n && allm__schema_no_circle(s, job.ids[k]);) k++;
         if (allm__gram_check(&s->b)) break;
+        s->plain     = s->writes && !(job.mode & ALLM__SCHEMA_OPEN); /* what must not hold is so however written */
         int32_t made = allm__schema_combine(s, &job); /* which may move the rules */
         s->b.g->rules[job.rule] = made;
         allm__arena_free(&s->scratch);
@@ -33973,15 +34004,17 @@ static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
 }
 
 /* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
- * NULL. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
+ * NULL; writes: the grammar is for writing, where needless escapes and zeros behind a point are no help, and not for
+ * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
  * column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
 static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source,
-                                             const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+                                             const allm__gram_lead *lead, int writes, allm__gram **out,
+                                             allm_error *err) {
     allm__gram_build b;
     allm__schema     s;
     int32_t          root = ALLM__GRAM_EMPTY;
     if (allm__gram_begin(&b, h, text, source, err)) {
-        if (allm__schema_begin(&s, &b, text, source)) root = allm__schema_node(&s, 0);
+        if (allm__schema_begin(&s, &b, text, source)) s.writes = writes, root = allm__schema_node(&s, 0);
         allm__schema_close(&s, &b);
     }
     return allm__gram_seal(&b, allm__gram_led(&b, lead, root), NULL, out);
@@ -34351,7 +34384,7 @@ static int32_t allm__choice_forms(allm__choice *c, const char *form, uint32_t ba
     allm__gram_pool *p = &c->b->p;
     const char      *at, *end = form + strlen(form);
     int32_t          node = ALLM__GRAM_EMPTY;
-    if (bare) return allm__choice_list(c, form[1] == 'p', bare);
+    if (bare) return allm__choice_list(c, form[1], bare);
     c->tool = -1;
     if (!allm__choice_has(form, end, "nf", 0)) { /* all tools are in it: in a loop, or in objects */
         at = form, node = allm__choice_form(c, &at);
@@ -45001,7 +45034,7 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     if (schema && grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     x->host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, &x->gram, err);
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, 1, &x->gram, err);
     else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", lead, &x->gram, err);
     return allm__gen_bound_ready(x, trie, err);
 }
