@@ -17568,7 +17568,7 @@ static void allm__tok_find_added(allm__tok_job *j, allm__tok_scan *s,
             }
             if (done < from) rest(j, s, done, from);
             if (from < to) allm__ids_put(j->out, a->id); /* else it is white space that the one before it took */
-            done = ALLM__MAX(done, to);
+            done = to;
         }
         at += skip;
     }
@@ -31456,7 +31456,7 @@ enum {
 };
 
 /* In w: a string that is to be written, not read. Where its text is given (a key, a const, a pattern) only characters
- * that need an escape have one: a model that is offered a backslash within a name takes it for the best that is left. */
+ * that need an escape have one: a model that is offered a backslash within a name takes it for the best there is. */
 enum { ALLM__GRAM_J_PLAIN = 1 << 20 };
 
 typedef int32_t (*allm__gram_step)(allm__gram_run *r, int32_t s, unsigned c); /* allm__gram_next */
@@ -34005,8 +34005,9 @@ static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
 
 /* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
  * NULL; writes: the grammar is for writing, where needless escapes and zeros behind a point are no help, and not for
- * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
- * column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
+ * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not
+ * supported) with line and column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled:
+ * nothing is accepted. */
 static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source,
                                              const allm__gram_lead *lead, int writes, allm__gram **out,
                                              allm_error *err) {
@@ -34447,7 +34448,8 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
         if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
         if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
             allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                       "tool_choice: calls in the form of this model, if it has one, cannot be forced");
+                       "tool_choice: %s", row->forms[0] ? "calls in the form of this model cannot be forced"
+                       : "the model's template has no known form of calls, so none can be forced");
     }
     allm__map_free(&c.types.map);
     allm__arena_free(&c.types.arena);
@@ -45052,7 +45054,10 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     memset(x, 0, sizeof *x);
     x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (lazy && !row->forms[0]) return ALLM_OK;
+    if (lazy && !row->forms[0]) {
+        allm__log(h, ALLM_LOG_WARN, "the model's template has no known form of tool calls: none will be found");
+        return ALLM_OK;
+    }
     if (!lazy && strcmp(choice, "required"))
         for (size_t i = 0; i < req->n_tools; i++)
             if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;

@@ -67,9 +67,11 @@ static void schema_table(void **state) {
 /* For writing: one spelling of what is given is enough, and all are of free text. */
 static void schema_writing(void **state) {
     static const gram_row rows[] = {
-        {"{\"type\":\"object\",\"properties\":{\"city\":{\"enum\":[\"big\",\"a/b\\\"\\n\\u0001\"]}},\"required\":[\"city\"]}",
+        {"{\"type\":\"object\",\"properties\":{\"city\":{\"enum\":[\"big\",\"a/b\\\"\\n\\u0001\"]}},"
+         "\"required\":[\"city\"]}",
          "{\"city\":\"big\"}|{\"city\": \"a/b\\\"\\n\\u0001\"}|{\"city\":\"a/b\\\"\\u000A\\u0001\"}",
-         "{\"c\\u0069ty\":\"big\"}|{\"city\":\"b\\u0069g\"}|{\"city\":\"a\\/b\\\"\\n\\u0001\"}|{\"city\":\"a/b\\u0022\\n\\u0001\"}"},
+         "{\"c\\u0069ty\":\"big\"}|{\"city\":\"b\\u0069g\"}|"
+         "{\"city\":\"a\\/b\\\"\\n\\u0001\"}|{\"city\":\"a/b\\u0022\\n\\u0001\"}"},
         {"{\"type\":\"string\"}", "\"a\\u0069\"|\"\\/\\ud83d\\ude42\\u00e9\"", "\"\\ud83d\""},
         {"{\"type\":\"string\",\"pattern\":\"^[^x]*$\"}", "\"a\\u0069\"|\"\\u00e9\"", "\"\\u0078\""},
         {"{\"type\":\"string\",\"pattern\":\"^[a-z]{2}$\"}", "\"ab\"", "\"a\\u0062\""},
@@ -527,7 +529,8 @@ static void schema_memory(void **state) {
 }
 
 static const struct CMUnitTest test_schema[] = {
-    cmocka_unit_test(schema_table),     cmocka_unit_test(schema_keywords), cmocka_unit_test(schema_writing), cmocka_unit_test(schema_refused),
+    cmocka_unit_test(schema_table),     cmocka_unit_test(schema_keywords), cmocka_unit_test(schema_refused),
+    cmocka_unit_test(schema_writing),
     cmocka_unit_test(schema_realistic), cmocka_unit_test(schema_suite),    cmocka_unit_test(schema_numbers),
     cmocka_unit_test(schema_hostile),   cmocka_unit_test(schema_memory),
 };
