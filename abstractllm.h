@@ -17586,6 +17586,7 @@ static void allm__ugm_encode(allm__tok_job *j, const char *p, uint32_t n) {
             reach = at + k;
         }
         allm__ugm_try(t, &j->ways[at + k - base], sum + t->unk_score, at - base, -1);
+        if (t->unk < 0 && j->ways[at + k - base].id == -1) j->unknown = 1; /* even if the best way passes it by */
     }
     allm__ugm_emit(j, p, base, n, &o);
     for (uint32_t i = 0; i <= n - base; i++) j->ways[i] = none;
@@ -17706,7 +17707,7 @@ static void allm__tok_find_added(allm__tok_job *j, allm__tok_scan *s,
                 to = space_to;
             }
             if (done < from) rest(j, s, done, from);
-            allm__ids_put(j->out, a->id);
+            if (from < to) allm__ids_put(j->out, a->id); /* else it is white space that the one before it took */
             done = to;
         }
         at += skip;
@@ -18162,7 +18163,8 @@ static int32_t allm__bpe_end_of(const int32_t *part, int32_t id) { /* the symbol
 }
 
 /* Which symbols may be joined: where the last of some left half stands before the first of its right one. A symbol that
- * is no single character (a byte, the unknown one) must not be part of merges, else nothing is known. */
+ * is no single character (a byte, the unknown one) must not be part of merges, else nothing is known; nor is it where
+ * characters have a prefix or a suffix: with it one may read as another that was merged. */
 static allm_status allm__bpe_build_joins(allm__tok_load *l) {
     allm__tok *t    = l->t;
     size_t     n    = l->n_vocab;
@@ -18170,6 +18172,7 @@ static allm_status allm__bpe_build_joins(allm__tok_load *l) {
     int32_t   *tail = (int32_t *)allm__arena_array(&l->temp, n, sizeof *tail, sizeof *tail);
     uint8_t   *odd  = (uint8_t *)allm__arena_zero(&l->temp, n, 1);
     if (!head || !tail || !odd) return allm__tok_no_memory(l, n * 9);
+    if (t->prefix.len || t->suffix.len) return ALLM_OK;
     for (int b = 0; b < 256 && t->byte_fallback && !t->bytes; b++)
         if (t->byte_id[b] >= 0) odd[t->byte_id[b]] = 1;
     if (t->unk >= 0) odd[t->unk] = 1;
@@ -18465,7 +18468,8 @@ static void allm__tok_dec_step(const allm__tok_load *l, const allm__dec_step *s,
         return;
     default: /* WORDPIECE, SPACED */
         if (edge) return;
-        if (s->what.len && allm__str_starts(in, s->what)) allm__buf_put(b, in.ptr + s->what.len, in.len - s->what.len);
+        if (s->kind == ALLM__DEC_WORDPIECE && allm__str_starts(in, s->what)) /* all do with an empty one */
+            allm__buf_put(b, in.ptr + s->what.len, in.len - s->what.len);
         else allm__buf_putc(b, ' '), allm__buf_put(b, in.ptr, in.len);
         c = *a, *a = *b, *b = c;
         return;
@@ -19509,6 +19513,11 @@ typedef struct allm__tj_row {
     allm_status (*add)(allm__tj *f, const allm__tj_part *p);
 } allm__tj_row;
 
+static int allm__tj_is_null(const allm__tj *f, size_t *at) { /* *at is moved to the value, which may be absent */
+    while (*at < f->text.len && strchr(" \t\r\n", f->text.ptr[*at])) ++*at;
+    return *at >= f->text.len || f->text.ptr[*at] == 'n';
+}
+
 /* A part, or a sequence of parts, or null: each does what its row says. */
 static allm_status allm__tj_each(allm__tj *f, size_t at, const allm__tj_row *rows, size_t n_rows, const char *what) {
     allm__tj_part p;
@@ -19517,8 +19526,7 @@ static allm_status allm__tj_each(allm__tj *f, size_t at, const allm__tj_row *row
     f->n_stack = 0, f->stack[f->n_stack++] = at;
     while (f->n_stack) {
         at = f->stack[--f->n_stack];
-        while (at < f->text.len && strchr(" \t\r\n", f->text.ptr[at])) at++;
-        if (at < f->text.len && f->text.ptr[at] == 'n') continue; /* null */
+        if (allm__tj_is_null(f, &at)) continue;
         if (allm__tj_read(f, at, &p)) return f->l->err->status;
         if (allm__str_eq(p.type, ALLM__S("Sequence"))) {
             if (p.list == SIZE_MAX) return allm__tj_fail(f, at, ALLM_E_FORMAT, "no list in a", p.type);
@@ -19707,12 +19715,12 @@ static allm_status allm__tj_dec_bytes(allm__tj *f, const allm__tj_part *p) {
 
 static allm_status allm__tj_dec_fallback(allm__tj *f, const allm__tj_part *p) {
     if (f->l->fused || f->l->t->dec) return allm__tj_after_fuse(f, p);
-    return f->l->t->dec = ALLM__DEC_FALLBACK, f->l->has_decoder = 1, ALLM_OK;
+    return f->l->t->dec = ALLM__DEC_FALLBACK, ALLM_OK;
 }
 
 static allm_status allm__tj_dec_fuse(allm__tj *f, const allm__tj_part *p) {
     (void)p;
-    return f->l->fused = f->l->has_decoder = 1, ALLM_OK;
+    return f->l->fused = 1, ALLM_OK;
 }
 
 static allm_status allm__tj_dec_strip(allm__tj *f, const allm__tj_part *p) {
@@ -19738,7 +19746,6 @@ static allm_status allm__tj_dec_other(allm__tj *f, const allm__tj_part *p) { /* 
     if (allm__str_eq(p->type, ALLM__S("Metaspace"))) {
         allm_str mark  = p->replacement.ptr ? p->replacement : ALLM__S(ALLM__SPM_SPACE);
         int      never = p->scheme.ptr ? allm__str_eq(p->scheme, ALLM__S("never")) : p->prefix_space == 0;
-        l->has_decoder = 1;
         if (never) return allm__tok_dec_replace(l, mark, ALLM__S(" ")), l->err->status;
         allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_META);
         if (s) s->what = mark;
@@ -20310,6 +20317,7 @@ static allm_status allm__tj_load(allm__tok_load *l, allm_str text, allm__tok_sid
     f.l = l, f.text = text;
     if (allm__tj_find_parts(&f) || allm__tj_model(&f, &model) || allm__tj_read_all_added(&f)) return l->err->status;
     if (config.len) allm__tok_read_side(l, config, config_name, s);
+    l->has_decoder = !allm__tj_is_null(&f, &f.at[ALLM__TJ_DECODER]); /* even an empty sequence: without, blanks join */
     if (l->err->status ||
         allm__tj_each(&f, f.at[ALLM__TJ_NORMALIZER], allm__tj_norms, ALLM__COUNT(allm__tj_norms),
                       "unknown normalizer") ||
@@ -28811,6 +28819,7 @@ static int allm__filt_val_whole(allm_str text, int dialect, allm__buf *out) {
  *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
  *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
  *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
+ *     %l  an object, or %p
  *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
  *
  * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
@@ -28943,6 +28952,8 @@ static const allm__filt_row allm__filt_rows[] = {
     {"llama4-pythonic", {"[func_name1("}, NULL,
      {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
      ALLM__FILT_BARE_LIST},
+    {"llama4", {"\"parameters\":", "<|header_start|>"}, NULL, {"<|python_start|> %l <|python_end|>"}, "%l",
+     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
     {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
      ALLM__FILT_THINK, ALLM__FILT_NO, 0},
     {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
@@ -29439,7 +29450,8 @@ static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *er
         int  mode, object;
     } modes[] = {
         {'a', ALLM__FILT_M_ARGS, 0},  {'g', ALLM__FILT_M_ARGS, 0},  {'o', ALLM__FILT_M_OBJECT, ALLM__FILT_O_START},
-        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
+        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'l', ALLM__FILT_M_MIXED, 0},
+        {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
         {'x', ALLM__FILT_M_TAGS, 0},
     };
     int mode = ALLM__FILT_M_HOLE;
@@ -29449,7 +29461,7 @@ static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *er
     allm__filt_mode(f, mode);
     allm__filt_val_init(&f->val, hole == 'g' ? ALLM__FILT_GEMMA : ALLM__FILT_JSON);
     if (mode == ALLM__FILT_M_HOLE) allm__filt_choices(f, pc + 1);
-    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c') f->name.len = 0;
+    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c' || hole == 'l') f->name.len = 0;
     if (hole == 'n' || hole == 'f' || hole == 'i') f->open = 1;
     if (hole == 'f' || hole == 'i') f->id.len = 0;
     if (hole == 'k') f->key.len = 0;
@@ -29835,13 +29847,18 @@ static int allm__filt_code(allm__filt *f, allm_error *err) {
     return 1;
 }
 
-/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code. */
+/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code; of Llama 4 an object, or a list
+ * of Python. */
 static void allm__filt_mixed(allm__filt *f, char c, allm_error *err) {
     int first = !f->name.len, mixed = f->hole == 'm';
     if (first && allm__filt_is_space(c)) return;
-    if (mixed && first && (c == '{' || c == '[')) {
+    if (f->hole != 'c' && first && (c == '{' || c == '[')) {
         allm__filt_back(f, &c, 1);
-        allm__filt_hole(f, f->pc, 'o', err);
+        allm__filt_hole(f, f->pc, mixed || c == '{' ? 'o' : 'p', err);
+        return;
+    }
+    if (f->hole == 'l') {
+        allm__filt_no_call(f, &c, 1, err);
         return;
     }
     int call = mixed && c == '(' && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"));
@@ -30382,6 +30399,7 @@ typedef struct allm__gram_num { /* lo <= number * 10^scale <= hi, without equali
     int32_t scale;
     uint8_t has_lo, has_hi, open_lo, open_hi;
     uint8_t wide;               /* of any length: what must not hold has to hold all that may be written */
+    uint8_t plain;              /* whole ones without a point */
 } allm__gram_num;
 
 typedef struct allm__gram_lit { uint32_t at, n; } allm__gram_lit; /* in text */
@@ -31196,6 +31214,12 @@ static void allm__gram_digits_forget(const allm__gram_num *m, allm__gram_digits 
 }
 
 /* The node after one more byte, or EMPTY. */
+/* Are all numbers that fit whole ones? */
+static int allm__gram_num_whole(const allm__gram_num *m) {
+    int64_t one = allm__gram_scale(1, m->scale);
+    return m->grid ? m->grid % one == 0 : m->has_lo && m->has_hi && m->lo == m->hi && m->lo % one == 0;
+}
+
 static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, const allm__gram_node *n, unsigned c) {
     const allm__gram_num *m  = &g->nums[n->a];
     allm__gram_digits     d  = allm__gram_digits_of(n);
@@ -31205,6 +31229,7 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
         d.phase = ALLM__GRAM_N_MINUS, d.negative = 1;
     } else if (c == '.') {
         if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT) return ALLM__GRAM_EMPTY;
+        if (m->plain && allm__gram_num_whole(m)) return ALLM__GRAM_EMPTY;
         d.phase = ALLM__GRAM_N_POINT, d.n_int = 0;
     } else if (c >= '0' && c <= '9') {
         if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
@@ -31680,6 +31705,10 @@ enum {
     ALLM__GRAM_J_U, ALLM__GRAM_J_LOW_HEX     /* and hex digits */
 };
 
+/* In w: a string that is to be written, not read. Where its text is given (a key, a const, a pattern) only characters
+ * that need an escape have one: a model that is offered a backslash within a name takes it for the best there is. */
+enum { ALLM__GRAM_J_PLAIN = 1 << 20 };
+
 typedef int32_t (*allm__gram_step)(allm__gram_run *r, int32_t s, unsigned c); /* allm__gram_next */
 
 static int32_t allm__gram_next_cp(allm__gram_run *r, int32_t s, int32_t cp, allm__gram_step next) {
@@ -31715,28 +31744,38 @@ static int allm__gram_hex(unsigned c) {
            : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10 : -1;
 }
 
+/* May any character come next? */
+static int allm__gram_jstr_free(allm__gram_run *r, int32_t text, allm__gram_step next) {
+    static const int32_t some[] = {'A', '~', 0xe9, 0x4e2d};
+    size_t               i = 0;
+    while (i < ALLM__COUNT(some) && allm__gram_has_cp(r, text, some[i], some[i], next)) i++;
+    return i == ALLM__COUNT(some);
+}
+
 /* A hex digit of an escape: the node after it, or EMPTY where no character that is allowed begins so. */
 static int32_t allm__gram_jstr_hex(allm__gram_run *r, const allm__gram_node *n, unsigned c, allm__gram_step next) {
     int     low = n->b >= ALLM__GRAM_J_LOW_HEX, digit = allm__gram_hex(c);
     int     left = (low ? ALLM__GRAM_J_LOW_HEX : ALLM__GRAM_J_HEX) + 3 - n->b; /* digits to come */
     int32_t v = (int32_t)n->v << 4 | digit, from, to, text = n->a, place = n->b;
-    int64_t high = n->w;
+    int64_t plain = n->w & ALLM__GRAM_J_PLAIN, high = n->w - plain;
     if (digit < 0) return ALLM__GRAM_EMPTY;
     from = (int32_t)((uint32_t)v << 4 * left), to = from | (int32_t)(((uint32_t)1 << 4 * left) - 1);
+    if (plain && from >= 0x20 && !allm__gram_jstr_free(r, text, next)) return ALLM__GRAM_EMPTY;
+    if (plain && to >= 0x20 && !allm__gram_jstr_free(r, text, next)) to = 0x1f;
     if (low) {
         from = ALLM__MAX(from, 0xdc00), to = ALLM__MIN(to, 0xdfff);
         int32_t base = 0x10000 + (((int32_t)high - 0xd800) << 10) - 0xdc00;
         if (from > to || !allm__gram_has_cp(r, text, base + from, base + to, next)) return ALLM__GRAM_EMPTY;
         if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, base + v, next),
-                                          ALLM__GRAM_J_TEXT, 0, 0);
+                                          ALLM__GRAM_J_TEXT, 0, plain);
     } else {
         if (!allm__gram_has_unit(r, text, from, to, next)) return ALLM__GRAM_EMPTY;
         if (!left && v >= 0xd800 && v <= 0xdfff)
-            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v);
+            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v | plain);
         if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, v, next),
-                                          ALLM__GRAM_J_TEXT, 0, 0);
+                                          ALLM__GRAM_J_TEXT, 0, plain);
     }
-    return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, place + 1, v, high);
+    return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, place + 1, v, high | plain);
 }
 
 static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, allm__gram_step next) {
@@ -31745,6 +31784,8 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
     const char            *e;
     int32_t                x = n->a, place = ALLM__GRAM_J_TEXT;
     int64_t                w = n->w;
+    int escape = n->b == ALLM__GRAM_J_TEXT ? c == '\\' : n->b == ALLM__GRAM_J_BACK && (c == 'u' || c == '/');
+    int needed = escape && w & ALLM__GRAM_J_PLAIN && !allm__gram_jstr_free(r, x, next);
     switch (n->b) {
     case ALLM__GRAM_J_OPEN:
         if (c != '"') x = 0;
@@ -31753,13 +31794,15 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
         if (c == '"') return r->p.nodes[x].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
         if (c == '\\') {
             place   = ALLM__GRAM_J_BACK;
-            int any = allm__gram_has_cp(r, x, 0, 0x10ffff, next);
+            int any = allm__gram_has_cp(r, x, 0, needed ? 0x1f : 0x10ffff, next) ||
+                      (needed && (next(r, x, '"') || next(r, x, '\\')));
             if (!any) x = 0;
         } else x = c < 0x20 ? 0 : next(r, x, c);
         break;
     case ALLM__GRAM_J_BACK:
         e = c ? (const char *)memchr(from, (int)c, sizeof from - 1) : NULL;
-        if (c == 'u') place = ALLM__GRAM_J_HEX;
+        if (needed && (c == '/' || !allm__gram_has_cp(r, x, 0, 0x1f, next))) x = 0;
+        else if (c == 'u') place = ALLM__GRAM_J_HEX;
         else x = e ? next(r, x, (unsigned char)to[e - from]) : 0;
         break;
     case ALLM__GRAM_J_LOW:
@@ -31772,7 +31815,8 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
         break;
     default: return allm__gram_jstr_hex(r, n, c, next);
     }
-    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, place == ALLM__GRAM_J_TEXT ? 0 : w)
+    if (place == ALLM__GRAM_J_TEXT) w &= ALLM__GRAM_J_PLAIN;
+    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, w)
              : ALLM__GRAM_EMPTY;
 }
 
@@ -33031,7 +33075,7 @@ typedef struct allm__schema_val { /* a value of the schema's text; its parts sta
     uint8_t  state;               /* of the search for circles: 0 new, 1 open, 2 done */
     int32_t  next, child, end;    /* next in its container and first within: -1: none */
     int32_t  n;                   /* how many are directly within */
-    int32_t  node;                /* grammar of this very value; -1: not made */
+    int32_t  node[2];             /* grammar of this very value, [1] plain; -1: not made */
     allm_str key, text;           /* as a member; of a string unescaped, of a number as written */
     size_t   at, key_at;          /* bytes in the schema's text */
 } allm__schema_val;
@@ -33085,6 +33129,7 @@ typedef struct allm__schema {
     size_t            n_looked;            /* values passed on the way to those wanted */
     int32_t           comma, colon;        /* nodes: with the space behind them */
     allm__patterns    patterns;
+    int               writes, plain;       /* one way to write a value is enough: for all, for the rule at hand */
     int               dialect;
     const char       *mark;                /* GEMMA: around strings, and its node, which may be one token */
     int32_t           quote;
@@ -33153,7 +33198,7 @@ static int allm__schema_bad(allm__schema *s, int32_t v, const char *what) { /* 0
 static int32_t allm__schema_add(allm__schema *s, allm__json *j, allm_str key, size_t key_at) { /* -1: no memory */
     if (!allm__grow(s->b.p.host, (void **)&s->vals, &s->cap_vals, s->n_vals, s->n_vals + 1, sizeof *s->vals))
         return s->b.p.full = 1, -1;
-    allm__schema_val v = {0, 0, -1, -1, 0, 0, -1, {"", 0}, {"", 0}, 0, 0};
+    allm__schema_val v = {0, 0, -1, -1, 0, 0, {-1, -1}, {"", 0}, {"", 0}, 0, 0};
     v.type = (uint8_t)j->event, v.key = key, v.at = j->at, v.key_at = key_at;
     if (j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE) v.text = j->raw;
     if (j->event == ALLM__JSON_STRING) {
@@ -33428,7 +33473,7 @@ static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string w
         quote = allm__gram_word(&s->b, s->mark);
         return allm__gram_seq3(p, s->quote, allm__schema_lacks(s, chars, quote), s->quote);
     }
-    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, s->plain ? ALLM__GRAM_J_PLAIN : 0);
     if (s->dialect != ALLM__SCHEMA_PYTHON) return node;
     const allm__gram_node k = p->nodes[chars];
     allm__gram_class_add(&plain, 0x20, '\'' - 1), allm__gram_class_add(&plain, '\'' + 1, '\\' - 1);
@@ -33463,7 +33508,8 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
     int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
     frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_N_WHOLE));
-    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
+    frac = allm__gram_rep(p, frac, 0, integer && s->plain ? 0 : 1);
+    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, frac);
     if (integer) return whole;
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
@@ -33485,7 +33531,7 @@ static int32_t allm__schema_equal_number(allm__schema *s, int32_t v) {
         return allm__gram_literal(&s->b, s->vals[v].text);
     m.scale = e < 0 ? (int32_t)-e : 0;
     m.lo = m.hi = e > 0 ? x * allm__gram_scale(1, (int)e) : x;
-    m.has_lo = m.has_hi = 1;
+    m.has_lo = m.has_hi = 1, m.plain = (uint8_t)s->plain;
     return allm__schema_number_node(s, &m);
 }
 
@@ -33529,7 +33575,7 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
     int32_t *nodes  = (int32_t *)allm__arena_array(&s->arena, (size_t)x->n + 1, sizeof *nodes, sizeof *nodes), n = 0;
     if (!nodes) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t c = x->child; c >= 0; c = s->vals[c].next) {
-        nodes[n] = s->vals[c].node;
+        nodes[n] = s->vals[c].node[s->plain];
         if (object) nodes[n] = allm__gram_seq(&s->b.p, allm__schema_key(s, s->vals[c].key), nodes[n]);
         n++;
     }
@@ -33546,18 +33592,19 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
 static int32_t allm__schema_equal(allm__schema *s, int32_t v) {
     for (int32_t i = s->vals[v].end; i-- > v && !s->b.p.full;) {
         allm__schema_val *x = &s->vals[i];
-        if (x->node >= 0) continue;
+        int32_t          *node = &x->node[s->plain];
+        if (*node >= 0) continue;
         switch (x->type) {
-        case ALLM__JSON_STRING: x->node = allm__schema_text(s, allm__gram_literal(&s->b, x->text)); break;
+        case ALLM__JSON_STRING: *node = allm__schema_text(s, allm__gram_literal(&s->b, x->text)); break;
         case ALLM__JSON_INT:
-        case ALLM__JSON_DOUBLE: x->node = allm__schema_equal_number(s, i); break;
-        case ALLM__JSON_TRUE: x->node = allm__gram_word(&s->b, "true"); break;
-        case ALLM__JSON_FALSE: x->node = allm__gram_word(&s->b, "false"); break;
-        case ALLM__JSON_NULL: x->node = allm__gram_word(&s->b, "null"); break;
-        default: x->node = allm__schema_equal_list(s, i); break;
+        case ALLM__JSON_DOUBLE: *node = allm__schema_equal_number(s, i); break;
+        case ALLM__JSON_TRUE: *node = allm__gram_word(&s->b, "true"); break;
+        case ALLM__JSON_FALSE: *node = allm__gram_word(&s->b, "false"); break;
+        case ALLM__JSON_NULL: *node = allm__gram_word(&s->b, "null"); break;
+        default: *node = allm__schema_equal_list(s, i); break;
         }
     }
-    return s->b.p.full ? ALLM__GRAM_EMPTY : s->vals[v].node;
+    return s->b.p.full ? ALLM__GRAM_EMPTY : s->vals[v].node[s->plain];
 }
 
 /* The kind of a value, one bit. */
@@ -33630,7 +33677,7 @@ static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set
     int64_t        m, e, x;
     int            any = 0, exact = mode & ALLM__SCHEMA_OPEN || set->n_nots;
     memset(&num, 0, sizeof num);
-    num.wide = (mode & ALLM__SCHEMA_OPEN) != 0;
+    num.wide = (mode & ALLM__SCHEMA_OPEN) != 0, num.plain = (uint8_t)s->plain;
     for (int pass = 0; pass < 2; pass++) { /* the scale, then the bounds in it */
         for (int32_t i = 0; i < set->n_all; i++) {
             for (int k = 0; k < (int)ALLM__COUNT(allm__schema_bounds); k++) {
@@ -34184,6 +34231,7 @@ static int32_t allm__schema_node(allm__schema *s, int32_t mode) {
         allm__schema_job job = s->jobs[i];
         for (int32_t k = 0; k < job.n && allm__schema_no_circle(s, job.ids[k]);) k++;
         if (allm__gram_check(&s->b)) break;
+        s->plain     = s->writes && !(job.mode & ALLM__SCHEMA_OPEN); /* what must not hold is so however written */
         int32_t made = allm__schema_combine(s, &job); /* which may move the rules */
         s->b.g->rules[job.rule] = made;
         allm__arena_free(&s->scratch);
@@ -34206,15 +34254,18 @@ static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
 }
 
 /* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
- * NULL. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
- * column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
+ * NULL; writes: the grammar is for writing, where needless escapes and zeros behind a point are no help, and not for
+ * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not
+ * supported) with line and column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled:
+ * nothing is accepted. */
 static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source,
-                                             const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+                                             const allm__gram_lead *lead, int writes, allm__gram **out,
+                                             allm_error *err) {
     allm__gram_build b;
     allm__schema     s;
     int32_t          root = ALLM__GRAM_EMPTY;
     if (allm__gram_begin(&b, h, text, source, err)) {
-        if (allm__schema_begin(&s, &b, text, source)) root = allm__schema_node(&s, 0);
+        if (allm__schema_begin(&s, &b, text, source)) s.writes = writes, root = allm__schema_node(&s, 0);
         allm__schema_close(&s, &b);
     }
     return allm__gram_seal(&b, allm__gram_led(&b, lead, root), NULL, out);
@@ -34415,7 +34466,7 @@ static int32_t allm__choice_args(allm__choice *c, char hole, const char *body) {
     snprintf(c->source, sizeof c->source, "tools[%d].parameters_schema", (int)c->tool);
     c->body = body, c->python = hole == 'p';
     if (allm__schema_begin(&s, b, allm__str_of(text ? text : "{\"type\":\"object\"}"), c->source)) {
-        c->b = &s.b, s.args = &args;
+        c->b = &s.b, s.args = &args, s.writes = 1;
         if (hole == 'p') args.between = s.comma, s.dialect = ALLM__SCHEMA_PYTHON;
         if (hole == 'k') s.dialect = ALLM__SCHEMA_WORDS;
         if (hole == 'g') {
@@ -34467,19 +34518,20 @@ static int32_t allm__choice_python(allm__choice *c) {
                                                  allm__choice_word(c, ")")}, 4);
 }
 
-/* Objects or calls of all tools, or of the one that is written: a list, or one after the other. */
-static int32_t allm__choice_list(allm__choice *c, int python, uint32_t bare) {
+/* Calls of all tools, or of the one that is written. As Python (hole p): a list; as objects: a list, or one after the
+ * other, but no list where that would be Python's (hole l). */
+static int32_t allm__choice_list(allm__choice *c, char hole, uint32_t bare) {
     allm__gram_pool *p   = &c->b->p;
     int32_t          was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
     int32_t          one = ALLM__GRAM_EMPTY;
     for (c->tool = from; c->tool < to; c->tool++)
-        one = allm__gram_alt(p, one, python ? allm__choice_python(c) : allm__choice_object(c));
+        one = allm__gram_alt(p, one, hole == 'p' ? allm__choice_python(c) : allm__choice_object(c));
     c->tool = was;
     int32_t between = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space);
     int32_t list    = allm__gram_seq3(p, c->space, allm__choice_many(c, one, between), c->space);
     list = allm__gram_seq3(p, allm__choice_word(c, "["), list, allm__choice_word(c, "]"));
-    if (python || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
-    return allm__gram_alt(p, list, bare ? one : allm__choice_many(c, one, c->space));
+    if (hole == 'p' || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
+    return allm__gram_alt(p, hole == 'l' ? ALLM__GRAM_EMPTY : list, bare ? one : allm__choice_many(c, one, c->space));
 }
 
 /* ---- forms */
@@ -34522,8 +34574,9 @@ static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
     case 'a':
     case 'g': return allm__choice_args(c, hole, "");
     case 'o':
-    case 'm': return allm__choice_list(c, 0, 0);
-    case 'p': return allm__choice_list(c, 1, 0);
+    case 'l':
+    case 'm':
+    case 'p': return allm__choice_list(c, hole, 0);
     case 'i': return allm__choice_id(c, 1, 9, 9);
     case 'd': return allm__choice_id(c, 0, 1, 3);
     case 'k': return c->key;
@@ -34582,7 +34635,7 @@ static int32_t allm__choice_forms(allm__choice *c, const char *form, uint32_t ba
     allm__gram_pool *p = &c->b->p;
     const char      *at, *end = form + strlen(form);
     int32_t          node = ALLM__GRAM_EMPTY;
-    if (bare) return allm__choice_list(c, form[1] == 'p', bare);
+    if (bare) return allm__choice_list(c, form[1], bare);
     c->tool = -1;
     if (!allm__choice_has(form, end, "nf", 0)) { /* all tools are in it: in a loop, or in objects */
         at = form, node = allm__choice_form(c, &at);
@@ -34645,7 +34698,8 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
         if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
         if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
             allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                       "tool_choice: calls in the form of this model, if it has one, cannot be forced");
+                       "tool_choice: %s", row->forms[0] ? "calls in the form of this model cannot be forced"
+                       : "the model's template has no known form of calls, so none can be forced");
     }
     allm__map_free(&c.types.map);
     allm__arena_free(&c.types.arena);
@@ -45498,7 +45552,7 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     if (schema && grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     x->host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, &x->gram, err);
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, 1, &x->gram, err);
     else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", lead, &x->gram, err);
     return allm__gen_bound_ready(x, trie, err);
 }
@@ -45516,7 +45570,10 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     memset(x, 0, sizeof *x);
     x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (lazy && !row->forms[0]) return ALLM_OK;
+    if (lazy && !row->forms[0]) {
+        allm__log(h, ALLM_LOG_WARN, "the model's template has no known form of tool calls: none will be found");
+        return ALLM_OK;
+    }
     if (!lazy && strcmp(choice, "required"))
         for (size_t i = 0; i < req->n_tools; i++)
             if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;

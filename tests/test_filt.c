@@ -235,6 +235,13 @@ static const filt_case filt_cases[] = {
     {"llama3.1", "", "<|python_tag|>print(1)", "<|python_tag|>print(1) |  | | stop"}, /* no tool runs code */
     {"lfm2", "", "<|tool_call_start|>[f(a='x\\'\\x41\"', b=(1, 2.5), c={'k': [None]},), g()]<|tool_call_end|>ok",
      "ok |  | f({\"a\":\"x'A\\\"\",\"b\":[1,2.5],\"c\":{\"k\":[null]}}) g({}) | tool_calls"},
+    {"llama4", "", "{\"name\": \"now\", \"parameters\": {}}", " |  | now({}) | tool_calls"},
+    {"llama4", "", "<|python_start|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}<|python_end|>",
+     " |  | f({\"a\":1}) | tool_calls"},
+    {"llama4", "", "<|python_start|>[f(a=1), now()]<|python_end|>", " |  | f({\"a\":1}) now({}) | tool_calls"},
+    {"llama4", "", "[now()]", " |  | now({}) | tool_calls"},
+    {"llama4", "", "[1, 2]", "[1, 2] |  | | stop"},
+    {"llama4", "", "<|python_start|>print(1)", "<|python_start|>print(1) |  | | stop"},
     {"llama4-pythonic", "", "[1, 2]", "[1, 2] |  | | stop"},
     {"llama4-pythonic", "", "[see](http://x)", "[see](http://x) |  | | stop"},
     {"gemma4", "", "<|tool_call>call:f{a:<|\"|>x<|y\"<|\"|>,b:[1,{c:true}],d:some words}<tool_call|>",

@@ -21,8 +21,9 @@ static void gram_end(gram_run *x) {
     test_heap_check(&x->mem);
 }
 
+/* schema: 0 GBNF, 1 a schema for reading, 2 for writing */
 static allm_status gram_compile(gram_run *x, allm_str text, int schema) {
-    allm_status status = schema ? allm__gram_compile_schema(&x->host, text, "schema", NULL, &x->g, &x->err)
+    allm_status status = schema ? allm__gram_compile_schema(&x->host, text, "schema", NULL, schema == 2, &x->g, &x->err)
                                 : allm__gram_compile_gbnf(&x->host, text, "grammar", NULL, &x->g, &x->err);
     return status ? status : allm__gram_run_init(&x->r, &x->host, x->g, NULL, &x->err);
 }
@@ -121,7 +122,7 @@ static allm_status gram_memory_body(const allm__host *h, void *ctx) {
     allm_error  err  = {0};
     allm__gram *g    = NULL;
     allm__gram_run r;
-    allm_status status = text[0] == '{' ? allm__gram_compile_schema(h, allm__str_of(text), "s", NULL, &g, &err)
+    allm_status status = text[0] == '{' ? allm__gram_compile_schema(h, allm__str_of(text), "s", NULL, 1, &g, &err)
                                         : allm__gram_compile_gbnf(h, allm__str_of(text), "g", NULL, &g, &err);
     if (!status) status = allm__gram_run_init(&r, h, g, NULL, &err);
     if (!status) allm__gram_run_free(&r);

@@ -68,6 +68,9 @@ static void grun_masks(void **state) {
                    "\"n\":{\"type\":\"number\",\"minimum\":-3.5,\"maximum\":120}},\"required\":[\"n\"]}",
                    1, 60);
     gram_mask_text("{}", 1, 80);
+    gram_mask_text("{\"type\":\"object\",\"properties\":{\"na\\nme\":{\"type\":\"string\",\"pattern\":\"^[^x]{9}"
+                   "[\\u0000-z]*$\"},\"n\":{\"type\":\"integer\",\"minimum\":-3},\"any\":{}},\"required\":"
+                   "[\"na\\nme\",\"n\",\"any\"]}", 2, 80);
     gram_mask_text("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3,"
                    "\"maxLength\":40}}", 1, 80);
     gram_mask_text("{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9},{\"type\":"

@@ -64,6 +64,32 @@ static void schema_table(void **state) {
 }
 
 /* Each keyword, alone and with others; the judgements are those of Python's jsonschema. */
+/* For writing: one spelling of what is given is enough, and all are of free text. */
+static void schema_writing(void **state) {
+    static const gram_row rows[] = {
+        {"{\"type\":\"object\",\"properties\":{\"city\":{\"enum\":[\"big\",\"a/b\\\"\\n\\u0001\"]}},"
+         "\"required\":[\"city\"]}",
+         "{\"city\":\"big\"}|{\"city\": \"a/b\\\"\\n\\u0001\"}|{\"city\":\"a/b\\\"\\u000A\\u0001\"}",
+         "{\"c\\u0069ty\":\"big\"}|{\"city\":\"b\\u0069g\"}|"
+         "{\"city\":\"a\\/b\\\"\\n\\u0001\"}|{\"city\":\"a/b\\u0022\\n\\u0001\"}"},
+        {"{\"type\":\"string\"}", "\"a\\u0069\"|\"\\/\\ud83d\\ude42\\u00e9\"", "\"\\ud83d\""},
+        {"{\"type\":\"string\",\"pattern\":\"^[^x]*$\"}", "\"a\\u0069\"|\"\\u00e9\"", "\"\\u0078\""},
+        {"{\"type\":\"string\",\"pattern\":\"^[a-z]{2}$\"}", "\"ab\"", "\"a\\u0062\""},
+        {"{\"type\":\"integer\"}", "0|-12", "5.0|1.5"},
+        {"{\"type\":\"integer\",\"minimum\":3}", "3|400", "3.0|2"},
+        {"{\"type\":\"integer\",\"maximum\":3.5}", "3|-400", "3.0|4"},
+        {"{\"multipleOf\":0.5,\"type\":\"number\"}", "3|3.5|3.0", "3.25"},
+        {"{\"const\":[1,2.5]}", "[1,2.5]|[1, 2.50]", "[1.0,2.5]"},
+        {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\",\"minimum\":5}]}", "1|5.5", "6|6.0|1.5"},
+        {"{\"oneOf\":[{\"type\":\"number\"},{\"const\":1}]}", "2|1.5|2.0", "1|1.0"},
+        {"{\"oneOf\":[{\"type\":\"string\"},{\"const\":\"a\"}]}", "\"b\"|\"\\u0062\"", "\"a\"|\"\\u0061\""},
+        {"{\"oneOf\":[{\"type\":\"object\"},{\"const\":{\"a\":1}}]}", "{}|{\"b\":1}|{\"\\u0062\":1}|{\"a\":1.5}",
+         "{\"a\":1}|{\"\\u0061\":1}|{\"a\":1.0}"},
+    };
+    (void)state;
+    gram_rows(rows, ALLM__COUNT(rows), 2);
+}
+
 static void schema_keywords(void **state) {
     static const gram_row rows[] = {
         {"{\"type\":\"object\"}", "{}|{\"a\":[1]}", "[]|1"},
@@ -504,6 +530,7 @@ static void schema_memory(void **state) {
 
 static const struct CMUnitTest test_schema[] = {
     cmocka_unit_test(schema_table),     cmocka_unit_test(schema_keywords), cmocka_unit_test(schema_refused),
+    cmocka_unit_test(schema_writing),
     cmocka_unit_test(schema_realistic), cmocka_unit_test(schema_suite),    cmocka_unit_test(schema_numbers),
     cmocka_unit_test(schema_hostile),   cmocka_unit_test(schema_memory),
 };

@@ -30,6 +30,65 @@ static void test_tokload_small(void **state) {
     test_heap_check(&heap);
 }
 
+/* Parts in odd configurations: ids of a text with special tokens matched, -1 behind the last, and the text of these
+ * ids; NULL: the text cannot be written. All as Hugging Face tokenizers 0.23.3 has them. */
+static void test_tokload_odd(void **state) {
+#define ODD_SPACE(flags) \
+    "{\"added_tokens\": [{\"id\": 4, \"content\": \" \", \"special\": true, \"normalized\": false" flags "}], "
+    static const struct {
+        const char *json, *text;
+        int32_t     ids[8];
+        const char *decoded;
+    } rows[] = {
+        /* white space that takes what is around it: the second one is what the first one took */
+        {ODD_SPACE(", \"lstrip\": true, \"rstrip\": true") TEST_TOKLOAD_MODEL "}", "a   b",
+         {1, 4, 2, -1}, "a   b"},
+        {ODD_SPACE(", \"rstrip\": true") TEST_TOKLOAD_MODEL "}", "a  b", {1, 4, 4, 2, -1}, "a     b"},
+        /* no decoder puts blanks between, one that does nothing does not */
+        {"{\"decoder\": null, " TEST_TOKLOAD_MODEL "}", "aab", {1, 3, -1}, "a ab"},
+        {"{\"decoder\": {\"type\": \"Sequence\", \"decoders\": []}, " TEST_TOKLOAD_MODEL "}", "aab", {1, 3, -1}, "aab"},
+        {"{\"decoder\": {\"type\": \"WordPiece\", \"prefix\": \"\"}, " TEST_TOKLOAD_MODEL "}", "aab",
+         {1, 3, -1}, "aab"},
+        /* a prefix that is a letter: "ab" as a symbol, and as what merges make */
+        {"{\"model\": {\"type\": \"BPE\", \"continuing_subword_prefix\": \"a\", \"vocab\": {\"a\": 0, \"b\": 1, "
+         "\"ab\": 2, \"ac\": 3, \"abc\": 4, \"c\": 5}, \"merges\": [[\"a\", \"ab\"], [\"ab\", \"ac\"]]}}", "bbc",
+         {1, 4, -1}, "b abc"},
+        /* a character that is no token by itself, and none for unknown ones */
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": null, \"vocab\": [[\"a\", -1], [\"xy\", -1]]}}", "aa",
+         {0, 0, -1}, "a a"},
+        {"{\"model\": {\"type\": \"Unigram\", \"unk_id\": null, \"vocab\": [[\"a\", -1], [\"xy\", -1]]}}", "xy",
+         {-1}, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        test_heap  heap = {0};
+        allm__host h    = test_host(&heap);
+        allm_error err  = {0};
+        allm__tok *t;
+        allm__ids  ids  = {&h, NULL, 0, 0, 0};
+        allm__buf  text = {0};
+        size_t     n    = 0;
+        text.host       = &h;
+        if (allm__tok_open_json(&h, allm__str_of(rows[i].json), "t.json", &t, &err))
+            fail_msg("row %zu: %s", i, err.message);
+        allm_status status = allm__tok_encode(t, allm__str_of(rows[i].text), ALLM__TOK_SPECIAL, NULL, 0, &ids, &err);
+        assert_int_equal(status, rows[i].decoded ? ALLM_OK : ALLM_E_ARGUMENT);
+        while (rows[i].ids[n] >= 0) n++;
+        if (ids.len != n || (n && memcmp(ids.ptr, rows[i].ids, n * sizeof *ids.ptr) != 0))
+            fail_msg("row %zu: other ids", i);
+        if (rows[i].decoded) {
+            assert_int_equal(allm__tok_decode(t, ids.ptr, ids.len, 0, &text, &err), ALLM_OK);
+            if (!allm__str_eq(allm__str(text.ptr, text.len), allm__str_of(rows[i].decoded)))
+                fail_msg("row %zu: \"%.*s\"", i, (int)text.len, text.ptr);
+        }
+        allm__buf_free(&text);
+        allm__ids_free(&ids);
+        allm__tok_close(t);
+        test_heap_check(&heap);
+    }
+#undef ODD_SPACE
+}
+
 static void test_tokload_fault_21_refused(void **state) {
     static const struct {
         const char *json, *text;
@@ -340,6 +399,7 @@ static void test_tokload_failing_memory(void **state) {
 
 static const struct CMUnitTest test_tokload[] = {
     cmocka_unit_test(test_tokload_small),
+    cmocka_unit_test(test_tokload_odd),
     cmocka_unit_test(test_tokload_fault_21_refused),
     cmocka_unit_test(test_tokload_prefixes),
     cmocka_unit_test(test_tokload_sentencepiece),

@@ -1371,7 +1371,7 @@ static allm_status cmd_grammar(const opts *o, allm_error *err) {
     const char    *file = o->schema_file ? o->schema_file : o->gbnf_file;
     memset(&r, 0, sizeof r);
     if (!read_path(file, &text, err)) {
-        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, NULL, &g, err);
+        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, NULL, 0, &g, err);
         else allm__gram_compile_gbnf(&host, buf_str(&text), file, NULL, &g, err);
     }
     if (!err->status && !allm__gram_run_init(&r, &host, g, NULL, err)) each_line(grammar_line, &r, err);

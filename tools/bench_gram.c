@@ -61,7 +61,7 @@ static void one(allm_str name, allm_str schema, allm_str valid, int n_random, co
     uint64_t    seed = 1;
     allm__json  j;
     double      t = allm__plat_seconds();
-    if (allm__gram_compile_schema(&host, schema, "schema", NULL, &g, err)) return;
+    if (allm__gram_compile_schema(&host, schema, "schema", NULL, 1, &g, err)) return;
     c.compile = allm__plat_seconds() - t;
     allm__json_init(&j, &host, valid, "valid", 0, err);
     for (allm__json_begin(&j, ALLM__JSON_ARRAY, "a list"); allm__json_elem(&j) && !err->status;) {

@@ -266,7 +266,7 @@ static void fuzz_bound(input *in, int schema) {
     allm__gram *gram = NULL;
     allm__gram_run run;
     if (end) g.len = (size_t)(end - g.ptr), text = allm__str(end + 1, in->text.len - g.len - 1);
-    if (schema ? allm__gram_compile_schema(&in->host, g, "schema", NULL, &gram, &in->err)
+    if (schema ? allm__gram_compile_schema(&in->host, g, "schema", NULL, 0, &gram, &in->err)
                : allm__gram_compile_gbnf(&in->host, g, "grammar", NULL, &gram, &in->err)) return;
     if (!allm__gram_run_init(&run, &in->host, gram, NULL, &in->err)) {
         for (size_t i = 0; i < text.len && !in->err.status; i++) allm__gram_accept(&run, text.ptr + i, 1, &in->err);
