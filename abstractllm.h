@@ -40,7 +40,8 @@
  * Errors. Calls that can fail return allm_status and take an optional allm_error, which tells what failed,
  * where (file and byte, or line and column) and what was expected. Each failing call fills it anew, with the
  * first and deepest cause. The library never prints, exits, aborts, raises a signal, or changes the locale or
- * the floating point environment. (In C++ write {} where this manual writes {0}.)
+ * the floating point environment: a caller's rounding mode is put aside while it computes, callbacks included, and
+ * brought back. (In C++ write {} where this manual writes {0}.)
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a chat,
  * a session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
@@ -276,11 +277,12 @@ typedef struct allm_runtime_config {
     void       *transport_ctx;
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
-typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
+typedef struct allm_llm allm_llm; /* a provider with a model: a local file, a server, an echo, one of yours */
 typedef struct allm_job allm_job; /* an answer that is made on a thread of the library */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
-    const char        *model;        /* GGUF file; strings are copied */
+    const char        *model;        /* GGUF file, model folder, org/name[:file] of the Hugging Face cache; of a remote
+                                        provider the model's name there. Strings are copied */
     const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
     uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
@@ -1031,6 +1033,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #include <float.h>
 #include <limits.h>
+#include <fenv.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -1159,6 +1162,26 @@ static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v
 #else
 #define ALLM__PAUSE() ((void)0)
 #endif
+
+/* Rounds to nearest from here on, on this thread, as all arithmetic expects; returns what allm__plat_round brings back:
+ * a caller may compute in another mode. */
+static int allm__plat_nearest(void) {
+#ifdef FE_TONEAREST
+    const int was = fegetround();
+    if (was != FE_TONEAREST) fesetround(FE_TONEAREST);
+    return was;
+#else
+    return 0;
+#endif
+}
+
+static void allm__plat_round(int was) {
+#ifdef FE_TONEAREST
+    if (was != FE_TONEAREST && was >= 0) fesetround(was);
+#else
+    (void)was;
+#endif
+}
 
 /* Seconds of a clock that does not run backwards where the system has one. */
 static double allm__plat_seconds(void) {
@@ -2757,6 +2780,7 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
 static ALLM__THREAD_RESULT allm__pool_main(void *arg) {
     allm__pool *p      = (allm__pool *)arg;
     int32_t     i_part = ALLM__ADD(&p->n_started, 1);
+    allm__plat_nearest(); /* it has its maker's mode */
     allm__pool_work(p, i_part, 0);
     return 0;
 }
@@ -46746,6 +46770,7 @@ struct allm_llm {
     allm_provider row;
     void         *self;
     int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
+    int           rounding;  /* of the thread whose generation runs, before it began */
     char          name[128]; /* of the model, for messages */
 #ifndef ABSTRACTLLM_NO_THREADS
     allm__queue  *queue; /* of its jobs */
@@ -46794,7 +46819,11 @@ static allm_llm *allm__llm_create(allm_runtime *rt, const allm_provider *row) {
 }
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
-static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+static int allm__llm_enter(allm_llm *llm) {
+    if (!ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS)) return 0;
+    llm->rounding = allm__plat_nearest();
+    return 1;
+}
 
 static allm_status allm__llm_busy(allm_error *err) {
     return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
@@ -46803,6 +46832,7 @@ static allm_status allm__llm_busy(allm_error *err) {
 /* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. So may a job
  * of its be. */
 static void allm__llm_leave(allm_llm *llm) {
+    allm__plat_round(llm->rounding);
 #ifndef ABSTRACTLLM_NO_THREADS
     allm__queue *q = llm->queue;
     ALLM__ADD(&q->n_refs, 1);
@@ -48697,7 +48727,9 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_llm *llm = allm__llm_create(inner.runtime, &row);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
     if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
+    const int was = allm__plat_nearest();
     status = row.open(row.ctx, &inner, &llm->self, err);
+    allm__plat_round(was);
     if (!status) return *out = llm, allm__api_end(err, ALLM_OK);
     llm->row.close = NULL; /* there is nothing to close */
     allm__llm_free(llm);
@@ -49224,7 +49256,9 @@ ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source 
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
     allm_status status = allm__runtime_get(rt, &rt, err);
+    const int was = allm__plat_nearest();
     if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
+    allm__plat_round(was);
     return allm__api_end(err, status);
 }
 
@@ -49380,7 +49414,9 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
     ALLM__NEED(s);
     if (!n_ids) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_ids is 0: there is nothing to evaluate");
     ALLM__NEED(ids);
-    return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const int32_t *ids, size_t n_sessions,
@@ -49391,7 +49427,9 @@ ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const
     if (!n_sessions) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_sessions is 0: there is nothing to evaluate");
     for (size_t i = 0; i < n_sessions; i++)
         if (!s[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "s[%llu] is NULL", (unsigned long long)i);
-    return allm__session_eval_many(s, ids, n_sessions, err);
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__session_eval_many(s, ids, n_sessions, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
@@ -49449,7 +49487,10 @@ ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *p
     ALLM__NEED(m);
     ALLM__NEED(path);
     ALLM__NEED(out);
-    return allm__api_end(err, allm__lora_open((allm_model *)(uintptr_t)m, path, out, err));
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__lora_open((allm_model *)(uintptr_t)m, path, out, err);
+    allm__plat_round(was);
+    return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a) { allm__lora_release(a); }
@@ -49524,9 +49565,11 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
     ALLM__NEED(s);
     ALLM__NEED(logits);
     ALLM__NEED(id);
+    const int   was    = allm__plat_nearest();
     allm_status status = allm__gen_bound_apply(&s->bound, &s->samp, err);
     if (!status) status = allm__samp_next(&s->samp, logits, id, logprob, err);
-    return status ? status : allm__gen_bound_accept(&s->bound, *id, err);
+    if (!status) status = allm__gen_bound_accept(&s->bound, *id, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
