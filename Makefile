@@ -135,7 +135,9 @@ bench: build/allm
 size:
 	@mkdir -p build
 	@for set in "" -DABSTRACTLLM_NO_AVX512 -DABSTRACTLLM_NO_SIMD "-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA" \
-		"-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR"; do \
+		"-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR" \
+		"-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR -DABSTRACTLLM_NO_IQ \
+-DABSTRACTLLM_NO_SAFETENSORS -DABSTRACTLLM_NO_REMOTE -DABSTRACTLLM_NO_VISION"; do \
 		for level in -O2 -Os; do \
 			echo '#include "$(HEADER)"' | $(CC) -std=c11 -w $$level -I. -xc -DABSTRACTLLM_IMPLEMENTATION $$set -c -o build/size.o - && \
 			size build/size.o | awk -v what="$$level $$set" 'NR == 2 { printf "%8d bytes of code and tables  %s\n", $$1 + $$2, what }'; \

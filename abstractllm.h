@@ -63,6 +63,7 @@
  *   ABSTRACTLLM_STATIC           all public functions static: one private copy in this file
  *   ABSTRACTLLM_SELF             how this file includes itself, if it was renamed ("abstractllm.h")
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
+ *   ABSTRACTLLM_DEBUG            they are the C library's assert
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread; a host's parallel_for is used all the same
  *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
@@ -71,6 +72,8 @@
  *   ABSTRACTLLM_NO_SIMD          scalar kernels only
  *   ABSTRACTLLM_NO_AVX512        leave the AVX-512 kernels out
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
+ *   ABSTRACTLLM_NO_SAFETENSORS   models in GGUF files only; a folder, a safetensors file or an adapter of such files is
+ *                                ALLM_E_UNSUPPORTED
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https,
@@ -78,6 +81,7 @@
  *                                timeout nor cancel ends the system's look-up of a host's name (usually 5 to 30 s at
  *                                most); addresses in figures and localhost need none
  *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
+ *   ABSTRACTLLM_NO_VISION        no images: requests with one are ALLM_E_UNSUPPORTED, one among the files is binary
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
@@ -1024,6 +1028,10 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #ifndef ABSTRACTLLM_SELF
 #define ABSTRACTLLM_SELF "abstractllm.h"
 #endif
+#if !defined(ABSTRACTLLM_ASSERT) && defined(ABSTRACTLLM_DEBUG)
+#include <assert.h>
+#define ABSTRACTLLM_ASSERT(x) assert(x)
+#endif
 #ifndef ABSTRACTLLM_ASSERT
 #define ABSTRACTLLM_ASSERT(x) ((void)0)
 #endif
@@ -1946,30 +1954,72 @@ static uint64_t allm__hash_seed(const void *p) {
 /* ---- map from byte strings to int32; keys are views whose bytes must live as long as the map */
 
 typedef struct allm__slot {
-    allm_str key;
-    uint32_t hash;
+    allm_str key; /* ptr NULL: empty */
     int32_t  value;
 } allm__slot;
 
 typedef struct allm__map { /* zero it and set host */
     const allm__host *host;
-    allm__slot       *slots; /* [n_slots], a power of two; key.ptr NULL: empty */
+    allm__slot       *slots; /* [n_slots], a power of two */
+    uint32_t         *tags;  /* [n_slots] behind them: of the key's hash, 0: empty; most misses end here */
     size_t            n_slots, n_used;
     uint64_t          seed;
 } allm__map;
 
-static allm__slot *allm__map_slot(const allm__map *m, allm_str key, uint32_t hash) {
+#define ALLM__MAP_TAG(hash) ((hash) | 1)
+
+/* Where the key is or belongs, with text or without a look at it. */
+ALLM__INLINE size_t allm__map_probe(const allm__map *m, allm_str key, uint32_t hash, int with_text) {
     size_t i = hash & (m->n_slots - 1);
-    while (m->slots[i].key.ptr && (m->slots[i].hash != hash || !allm__str_eq(m->slots[i].key, key)))
+    while (m->tags[i] && (m->tags[i] != ALLM__MAP_TAG(hash) || (with_text && !allm__str_eq(m->slots[i].key, key))))
         i = (i + 1) & (m->n_slots - 1);
-    return &m->slots[i];
+    return i;
+}
+
+ALLM__INLINE uint32_t allm__map_hash(const allm__map *m, allm_str key) {
+    return allm__hash(m->seed, key.ptr, key.len);
 }
 
 /* The value of a key, or -1. */
 static int32_t allm__map_get(const allm__map *m, allm_str key) {
     if (!m->n_slots) return -1;
-    const allm__slot *s = allm__map_slot(m, key, allm__hash(m->seed, key.ptr, key.len));
-    return s->key.ptr ? s->value : -1;
+    size_t i = allm__map_probe(m, key, allm__map_hash(m, key), 1);
+    return m->tags[i] ? m->slots[i].value : -1;
+}
+
+/* This key will be set soon. Only for a map with room. */
+ALLM__INLINE void allm__map_prefetch(const allm__map *m, allm_str key) {
+    size_t i = allm__map_hash(m, key) & (m->n_slots - 1);
+    ALLM__PREFETCH_FAR(&m->tags[i], 0), ALLM__PREFETCH_FAR(&m->slots[i], 0);
+}
+
+enum { ALLM__MAP_ALL = 48 };
+/* The values of n <= ALLM__MAP_ALL keys, or -1: what they need comes from memory together, in three steps. */
+static void allm__map_get_all(const allm__map *m, const allm_str *keys, size_t n, int32_t *values) {
+    uint32_t hash[ALLM__MAP_ALL];
+    size_t   at[ALLM__MAP_ALL];
+    for (size_t i = 0; i < n; i++) values[i] = -1;
+    if (!m->n_slots) return;
+    for (size_t i = 0; i < n; i++) {
+        hash[i] = allm__map_hash(m, keys[i]);
+        ALLM__PREFETCH_FAR(&m->tags[hash[i] & (m->n_slots - 1)], 0);
+    }
+    for (size_t i = 0; i < n; i++) {
+        at[i] = allm__map_probe(m, keys[i], hash[i], 0);
+        if (m->tags[at[i]]) ALLM__PREFETCH_FAR(&m->slots[at[i]], 0);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (m->tags[at[i]]) ALLM__PREFETCH_FAR(m->slots[at[i]].key.ptr, 0);
+    for (size_t i = 0; i < n; i++) {
+        if (!m->tags[at[i]]) continue;
+        at[i] = allm__map_probe(m, keys[i], hash[i], 1);
+        if (m->tags[at[i]]) values[i] = m->slots[at[i]].value;
+    }
+}
+
+static void allm__map_free(allm__map *m) {
+    allm__free(m->host, m->slots, m->n_slots * (sizeof(allm__slot) + sizeof(uint32_t)));
+    m->slots = NULL, m->tags = NULL, m->n_slots = m->n_used = 0;
 }
 
 /* Makes room for n keys. 0: no memory, the map is as before. */
@@ -1978,13 +2028,19 @@ static int allm__map_reserve(allm__map *m, size_t n) {
     while (n_slots / 4 * 3 < n)
         if (!allm__mul(n_slots, 2, &n_slots)) return 0;
     if (n_slots <= m->n_slots) return 1;
-    if (!allm__mul(n_slots, sizeof(allm__slot), &n_bytes)) return 0;
-    allm__map grown = {m->host, (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64), n_slots, m->n_used, m->seed};
-    if (!m->n_slots) grown.seed = allm__hash_seed(m);
+    if (!allm__mul(n_slots, sizeof(allm__slot) + sizeof(uint32_t), &n_bytes)) return 0;
+    allm__map grown = *m;
+    grown.slots     = (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64);
     if (!grown.slots) return 0;
-    for (size_t i = 0; i < m->n_slots; i++)
-        if (m->slots[i].key.ptr) *allm__map_slot(&grown, m->slots[i].key, m->slots[i].hash) = m->slots[i];
-    allm__free(m->host, m->slots, m->n_slots * sizeof(allm__slot));
+    grown.tags = (uint32_t *)(void *)(grown.slots + n_slots), grown.n_slots = n_slots;
+    if (!m->n_slots) grown.seed = allm__hash_seed(m);
+    for (size_t i = 0; i < m->n_slots; i++) {
+        if (!m->tags[i]) continue;
+        uint32_t hash  = allm__map_hash(m, m->slots[i].key);
+        size_t   at    = allm__map_probe(&grown, m->slots[i].key, hash, 1);
+        grown.slots[at] = m->slots[i], grown.tags[at] = ALLM__MAP_TAG(hash);
+    }
+    allm__map_free(m);
     *m = grown;
     return 1;
 }
@@ -1993,17 +2049,12 @@ static int allm__map_reserve(allm__map *m, size_t n) {
 static int allm__map_put(allm__map *m, allm_str key, int32_t value, int32_t *old) {
     if (!allm__map_reserve(m, m->n_used + 1)) return 0;
     if (!key.ptr) key.ptr = "";
-    uint32_t    hash = allm__hash(m->seed, key.ptr, key.len);
-    allm__slot *s    = allm__map_slot(m, key, hash);
-    if (old) *old = s->key.ptr ? s->value : -1;
-    if (!s->key.ptr) s->key = key, s->hash = hash, m->n_used++;
-    s->value = value;
+    uint32_t hash = allm__map_hash(m, key);
+    size_t   i    = allm__map_probe(m, key, hash, 1);
+    if (old) *old = m->tags[i] ? m->slots[i].value : -1;
+    if (!m->tags[i]) m->slots[i].key = key, m->tags[i] = ALLM__MAP_TAG(hash), m->n_used++;
+    m->slots[i].value = value;
     return 1;
-}
-
-static void allm__map_free(allm__map *m) {
-    allm__free(m->host, m->slots, m->n_slots * sizeof(allm__slot));
-    m->slots = NULL, m->n_slots = m->n_used = 0;
 }
 
 // MARK: >>io  Files and the cursor
@@ -11571,6 +11622,8 @@ ALLM__UNUSED static void allm__st_close(allm__st *st) {
     memset(st, 0, sizeof *st);
 }
 
+#ifndef ABSTRACTLLM_NO_SAFETENSORS
+
 /* ---- the header */
 
 /* The type of a safetensors name; GGUF has names that are not meant here. */
@@ -12556,6 +12609,32 @@ ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str nam
     else way->bind(&b); /* dimensions are below the size of a file from here on */
     return err->status;
 }
+
+#else /* ABSTRACTLLM_NO_SAFETENSORS: none is ever open */
+
+static allm_status allm__st_open_file(const allm__host *h, const allm_source *src, allm__st *st, allm_error *err) {
+    (void)h, memset(st, 0, sizeof *st);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, src->path, -1,
+                      "built without safetensors and folders (ABSTRACTLLM_NO_SAFETENSORS)");
+}
+
+static allm_status allm__st_open(const allm__host *h, const char *path, allm__st *st, allm_error *err) {
+    allm_source src = {0};
+    src.path = path;
+    return allm__st_open_file(h, &src, st, err);
+}
+
+static const char *allm__st_join(allm__st *st, const char *name) { return (void)st, name; }
+static int allm__st_has(const allm__st *st, allm_str name) { return (void)st, (void)name, 0; }
+static int allm__st_is_part(const allm__st *st, allm_str name) { return (void)st, (void)name, 0; }
+static const allm__tensor *allm__st_tensor(const allm__st *st, allm_str name) { return (void)st, (void)name, NULL; }
+static const allm__tensor *allm__st_main(const allm__st *st, allm_str name) { return allm__st_tensor(st, name); }
+static allm_status allm__st_weight(const allm__st *st, allm_str name, allm__wsrc *out, allm_error *err) {
+    (void)st, memset(out, 0, sizeof *out);
+    return allm__fail(err, ALLM_E_FORMAT, NULL, -1, "tensor \"%.*s\" is missing", ALLM__SHOW(name));
+}
+
+#endif
 
 // MARK: >>http  HTTP client
 /* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
@@ -17877,6 +17956,7 @@ typedef struct allm__tok_load { /* what is needed while loading */
     allm__tok_item  *v; /* [n_vocab] */
     size_t           cap_vocab, n_vocab;
     allm__map        by_text; /* to id; the last of equal ones */
+    int              doubled; /* some tokens have equal texts */
     allm__tok_merge *merges;
     size_t           n_merges, cap_merges;
     allm__tok_new   *added;
@@ -17919,8 +17999,12 @@ static int32_t allm__tok_by_text(const allm__tok_load *l, const char *text) {
 /* Texts to ids, of all that have one. */
 static allm_status allm__tok_index(allm__tok_load *l) {
     if (!allm__map_reserve(&l->by_text, l->n_vocab)) return allm__tok_no_memory(l, l->n_vocab * sizeof(allm__slot));
-    for (size_t id = 0; id < l->n_vocab; id++)
-        if (l->v[id].text.len) allm__map_put(&l->by_text, l->v[id].text, (int32_t)id, NULL); /* room was made */
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        int32_t old = -1;
+        if (id + 8 < l->n_vocab) allm__map_prefetch(&l->by_text, l->v[id + 8].text);
+        if (l->v[id].text.len) allm__map_put(&l->by_text, l->v[id].text, (int32_t)id, &old); /* room was made */
+        if (old >= 0) l->doubled = 1;
+    }
     return ALLM_OK;
 }
 
@@ -18026,6 +18110,8 @@ static allm_status allm__bpe_build_pairs(allm__tok_load *l) {
     if (!pairs || !merged) return l->err->status;
     memset(pairs, 0xff, t->n_pairs * sizeof *pairs);
     for (size_t i = 0; i < n; i++) {
+        const allm__tok_merge *next = &l->merges[ALLM__MIN(i + 8, n - 1)];
+        ALLM__PREFETCH_FAR(&pairs[allm__bpe_slot(t, allm__bpe_pair(next->left, next->right))], 0);
         uint64_t pair = allm__bpe_pair(l->merges[i].left, l->merges[i].right);
         size_t   at   = allm__bpe_slot(t, pair);
         while (pairs[at] != ALLM__BPE_EMPTY && pairs[at] >> 24 != pair) at = (at + 1) & (t->n_pairs - 1);
@@ -18050,15 +18136,17 @@ static allm_status allm__bpe_build_joins(allm__tok_load *l) {
     size_t     n    = l->n_vocab;
     int32_t   *head = (int32_t *)allm__arena_array(&l->temp, n, sizeof *head, sizeof *head);
     int32_t   *tail = (int32_t *)allm__arena_array(&l->temp, n, sizeof *tail, sizeof *tail);
-    if (!head || !tail) return allm__tok_no_memory(l, n * 8);
+    uint8_t   *odd  = (uint8_t *)allm__arena_zero(&l->temp, n, 1);
+    if (!head || !tail || !odd) return allm__tok_no_memory(l, n * 9);
+    for (int b = 0; b < 256 && t->byte_fallback && !t->bytes; b++)
+        if (t->byte_id[b] >= 0) odd[t->byte_id[b]] = 1;
+    if (t->unk >= 0) odd[t->unk] = 1;
     memset(head, 0xff, n * sizeof *head), memset(tail, 0xff, n * sizeof *tail);
     for (size_t i = 0; i < l->n_merges; i++) {
         const allm__tok_merge *m = &l->merges[i];
         if (m->left != m->result) head[m->result] = m->left;
         if (m->right != m->result) tail[m->result] = m->right;
-        for (int b = 0; b < 256 && t->byte_fallback && !t->bytes; b++)
-            if (t->byte_id[b] == m->left || t->byte_id[b] == m->right) return ALLM_OK;
-        if (m->left == t->unk || m->right == t->unk) return ALLM_OK;
+        if (odd[m->left] || odd[m->right]) return ALLM_OK;
     }
     for (t->n_joins = 1 << 12; t->n_joins / 16 < l->n_merges && t->n_joins < 1 << 20;) t->n_joins *= 2;
     uint64_t *joins = (uint64_t *)allm__tok_array(l, t->n_joins / 64, sizeof *joins);
@@ -18158,10 +18246,14 @@ static allm_status allm__tok_build_words(allm__tok_load *l) {
         size_t   len = s.len;
         if (t->bytes) len = allm__tok_unmap(s, p, &mapped);
         else if (len) memcpy(p, s.ptr, len);
-        if (!mapped) len = 0;
-        s = allm__str(p, len);
-        p += len, starts[id + 1] = (uint32_t)(p - bytes);
-        if (!len || (l->g && (l->v[id].type == ALLM__TOK_CONTROL || l->v[id].type == ALLM__TOK_UNKNOWN))) continue;
+        if (mapped) p += len;
+        starts[id + 1] = (uint32_t)(p - bytes);
+    }
+    for (size_t id = 0; id < n; id++) {
+        allm_str s = allm__tok_text_of(&t->names, (int32_t)id), next = s;
+        if (id + 8 < n) next = allm__tok_text_of(&t->names, (int32_t)id + 8);
+        ALLM__PREFETCH_FAR(&words[allm__hash(t->seed, next.ptr, next.len) & (t->n_words - 1)], 0);
+        if (!s.len || (l->g && (l->v[id].type == ALLM__TOK_CONTROL || l->v[id].type == ALLM__TOK_UNKNOWN))) continue;
         size_t i = allm__hash(t->seed, s.ptr, s.len) & (t->n_words - 1);
         while (words[i] >= 0 && !allm__str_eq(allm__tok_text_of(&t->names, words[i]), s))
             i = (i + 1) & (t->n_words - 1);
@@ -18840,37 +18932,88 @@ static int allm__bpe_halves(allm_str merge, allm_str *left, allm_str *right) {
     return 1;
 }
 
-/* What is wrong with a merge of these halves; NULL: nothing, it is added. */
-static const char *allm__bpe_take_merge(allm__tok_load *l, allm_str left, allm_str right, allm__buf *joined) {
-    size_t skip = allm__str_starts(right, l->t->prefix) ? l->t->prefix.len : 0;
-    joined->len = 0;
-    allm__buf_put(joined, left.ptr, left.len);
-    allm__buf_put(joined, right.ptr + skip, right.len - skip);
-    if (joined->failed) return allm__tok_no_memory(l, left.len + right.len), (const char *)NULL;
-    int32_t a = allm__map_get(&l->by_text, left), b = allm__map_get(&l->by_text, right);
-    int32_t c = allm__map_get(&l->by_text, allm__str(joined->ptr, joined->len));
-    if (a < 0) return "its left half is no token";
-    if (b < 0) return "its right half is no token";
-    if (c < 0) return "what it makes is no token";
-    return allm__bpe_add_merge(l, a, b, c), (const char *)NULL;
+typedef struct allm__bpe_batch { /* merges whose tokens are looked up together */
+    allm__tok_load *l;
+    allm__buf       text; /* of each what it makes, behind it the right half if that begins with the prefix */
+    size_t          n, bad; /* the wrong one */
+    struct {
+        size_t at, middle, end, right, right_end; /* in text */
+        size_t where;                             /* for the message */
+    } v[ALLM__MAP_ALL / 3];
+} allm__bpe_batch;
+
+static void allm__bpe_batch_init(allm__bpe_batch *q, allm__tok_load *l) {
+    q->l = l, q->n = q->bad = 0;
+    memset(&q->text, 0, sizeof q->text);
+    q->text.host = l->t->host;
+}
+
+/* A half of the wrong one. */
+static allm_str allm__bpe_bad_left(const allm__bpe_batch *q) {
+    return allm__str(q->text.ptr + q->v[q->bad].at, q->v[q->bad].middle - q->v[q->bad].at);
+}
+static allm_str allm__bpe_bad_right(const allm__bpe_batch *q) {
+    return allm__str(q->text.ptr + q->v[q->bad].right, q->v[q->bad].right_end - q->v[q->bad].right);
+}
+
+/* Adds the merges of the batch. What is wrong with one of them, `bad`; NULL: nothing. */
+static const char *allm__bpe_flush(allm__bpe_batch *q) {
+    allm_str    keys[ALLM__MAP_ALL] = {{NULL, 0}};
+    int32_t     ids[ALLM__MAP_ALL];
+    const char *wrong = NULL, *p = q->text.ptr ? q->text.ptr : "";
+    if (q->text.failed) return allm__tok_no_memory(q->l, q->text.len), (const char *)NULL;
+    for (size_t i = 0; i < q->n; i++) {
+        keys[3 * i]     = allm__str(p + q->v[i].at, q->v[i].middle - q->v[i].at);
+        keys[3 * i + 1] = allm__str(p + q->v[i].right, q->v[i].right_end - q->v[i].right);
+        keys[3 * i + 2] = allm__str(p + q->v[i].at, q->v[i].end - q->v[i].at);
+    }
+    allm__map_get_all(&q->l->by_text, keys, 3 * q->n, ids);
+    for (size_t i = 0; i < q->n && !wrong; i++) {
+        const int32_t *id = &ids[3 * i];
+        q->bad            = i;
+        if (id[0] < 0) wrong = "its left half is no token";
+        else if (id[1] < 0) wrong = "its right half is no token";
+        else if (id[2] < 0) wrong = "what it makes is no token";
+        else if (allm__bpe_add_merge(q->l, id[0], id[1], id[2])) break;
+    }
+    q->n = 0;
+    if (!wrong) q->text.len = 0;
+    return wrong;
+}
+
+/* One more merge. What is wrong with it or one before it, as of allm__bpe_flush. */
+static const char *allm__bpe_take_merge(allm__bpe_batch *q, allm_str left, allm_str right, size_t where) {
+    size_t skip = allm__str_starts(right, q->l->t->prefix) ? q->l->t->prefix.len : 0, at = q->text.len;
+    allm__buf_put(&q->text, left.ptr, left.len);
+    allm__buf_put(&q->text, right.ptr + skip, right.len - skip);
+    size_t end = q->text.len, from = skip ? end : at + left.len;
+    if (skip) allm__buf_put(&q->text, right.ptr, right.len);
+    q->v[q->n].at = at, q->v[q->n].middle = at + left.len, q->v[q->n].end = end;
+    q->v[q->n].right = from, q->v[q->n].right_end = q->text.len, q->v[q->n].where = where;
+    return ++q->n == ALLM__COUNT(q->v) || q->text.failed ? allm__bpe_flush(q) : NULL;
 }
 
 static allm_status allm__bpe_read_merges(allm__tok_load *l) {
-    const char          *key = "tokenizer.ggml.merges", *wrong;
+    const char          *key = "tokenizer.ggml.merges", *wrong = NULL;
     const allm__gguf_kv *kv;
-    allm__buf            joined = {0};
+    allm__bpe_batch      q;
     allm_str             s, left, right;
     if (allm__gguf_get_array(l->g, key, "s", 1, &kv, l->err)) return l->err->status;
     allm__gguf_iter it = allm__gguf_strs(kv);
-    joined.host        = l->t->host;
-    for (uint64_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++) {
-        wrong =
-            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
-        if (wrong)
-            allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i, ALLM__SHOW(s),
-                            wrong);
+    allm__bpe_batch_init(&q, l);
+    for (size_t i = 0; !wrong && allm__gguf_strs_next(&it, &s) && !l->err->status; i++) {
+        if (allm__bpe_halves(s, &left, &right)) wrong = allm__bpe_take_merge(&q, left, right, i);
+        else if (!(wrong = allm__bpe_flush(&q)) && !l->err->status)
+            allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s\": two halves expected", (unsigned long long)i,
+                            ALLM__SHOW(s));
     }
-    allm__buf_free(&joined);
+    if (!wrong && !l->err->status) wrong = allm__bpe_flush(&q);
+    if (wrong) {
+        left = allm__bpe_bad_left(&q), right = allm__bpe_bad_right(&q);
+        allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s %.*s\": %s", (unsigned long long)q.v[q.bad].where,
+                        ALLM__SHOW(left), ALLM__SHOW(right), wrong);
+    }
+    allm__buf_free(&q.text);
     return l->err->status;
 }
 
@@ -18941,54 +19084,88 @@ static size_t allm__tok_n_chars(allm_str s) {
     return n;
 }
 
+/* Those of one token stay as they are, in order already. */
 static int allm__bpe_merge_cmp(const allm__tok_load *l, const allm__tok_merge *a, const allm__tok_merge *b) {
+    if (a->result == b->result) return 0;
     double x = l->v[a->result].score, y = l->v[b->result].score;
     if (x != y) return x > y ? -1 : 1;
     size_t n = allm__tok_n_chars(l->v[a->left].text), m = allm__tok_n_chars(l->v[b->left].text);
     if (n == m) n = allm__tok_n_chars(l->v[a->right].text), m = allm__tok_n_chars(l->v[b->right].text);
     if (n != m) return n > m ? -1 : 1;
-    if (a->result != b->result) return a->result < b->result ? -1 : 1;
-    return (a->left > b->left) - (a->left < b->left);
+    return a->result < b->result ? -1 : 1;
 }
 
-static void allm__bpe_merge_sort(allm__tok_load *l) { /* heapsort */
-    allm__tok_merge *v = l->merges;
-    for (size_t start = l->n_merges / 2, end = l->n_merges; end > 1;) {
-        allm__tok_merge x;
-        if (start > 0) x = v[--start];
-        else x = v[--end], v[end] = v[0];
-        size_t root = start;
-        for (size_t child; (child = 2 * root + 1) < end; root = child) {
-            if (child + 1 < end && allm__bpe_merge_cmp(l, &v[child + 1], &v[child]) > 0) child++;
-            if (allm__bpe_merge_cmp(l, &v[child], &x) <= 0) break;
-            v[root] = v[child];
+/* Sorted runs are merged until one is left: what converters write is a few runs. */
+static allm_status allm__bpe_merge_sort(allm__tok_load *l) {
+    size_t           n = l->n_merges;
+    allm__tok_merge *v = l->merges, *w = (allm__tok_merge *)allm__arena_array(&l->temp, n, sizeof *w, sizeof(int32_t));
+    if (n && !w) return allm__tok_no_memory(l, n * sizeof *w);
+    for (size_t n_runs = n ? 2 : 0; n_runs > 1;) {
+        n_runs = 0;
+        for (size_t i = 0, middle, end, k; i < n; i = end, n_runs++) {
+            for (middle = i + 1; middle < n && allm__bpe_merge_cmp(l, &v[middle - 1], &v[middle]) <= 0;) middle++;
+            for (end = middle + 1; end < n && allm__bpe_merge_cmp(l, &v[end - 1], &v[end]) <= 0;) end++;
+            if (end > n) end = n;
+            if (middle == n && !i) return ALLM_OK;
+            size_t a = i, b = middle;
+            for (k = i; k < end; k++)
+                w[k] = a < middle && (b >= end || allm__bpe_merge_cmp(l, &v[a], &v[b]) <= 0) ? v[a++] : v[b++];
         }
-        v[root] = x;
+        memcpy(v, w, n * sizeof *v);
     }
+    return ALLM_OK;
 }
 
 static int allm__tok_is_plain(const allm__tok_load *l, size_t id) {
     return !allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) && l->v[id].type != ALLM__TOK_BYTE;
 }
 
+typedef struct allm__bpe_cuts { /* places where tokens may be cut in two, looked up together */
+    allm__tok_load *l;
+    const uint8_t  *plain; /* [n_vocab] may it be a half? */
+    size_t          n;
+    uint32_t        at[ALLM__MAP_ALL];
+    int32_t         id[ALLM__MAP_ALL];
+} allm__bpe_cuts;
+
+static allm_status allm__bpe_cuts_flush(allm__bpe_cuts *c) {
+    const allm__tok_item *v = c->l->v;
+    allm_str keys[ALLM__MAP_ALL] = {{NULL, 0}};
+    int32_t  left[ALLM__MAP_ALL], right[ALLM__MAP_ALL];
+    size_t   n = 0;
+    for (size_t i = 0; i < c->n; i++) keys[i] = allm__str(v[c->id[i]].text.ptr, c->at[i]);
+    allm__map_get_all(&c->l->by_text, keys, c->n, left);
+    for (size_t i = 0; i < c->n; i++) {
+        if (left[i] < 0 || !c->plain[left[i]]) continue;
+        allm_str s = v[c->id[i]].text;
+        left[n] = left[i], c->id[n] = c->id[i], keys[n++] = allm__str(s.ptr + c->at[i], s.len - c->at[i]);
+    }
+    allm__map_get_all(&c->l->by_text, keys, n, right);
+    for (size_t i = 0; i < n; i++)
+        if (right[i] >= 0 && c->plain[right[i]] && allm__bpe_add_merge(c->l, left[i], right[i], c->id[i]))
+            return c->l->err->status;
+    return c->n = 0, ALLM_OK;
+}
+
 static allm_status allm__bpe_make_merges(allm__tok_load *l) {
+    uint8_t       *plain = (uint8_t *)allm__arena_zero(&l->temp, l->n_vocab, 1);
+    allm__bpe_cuts c;
+    if (!plain) return allm__tok_no_memory(l, l->n_vocab);
+    c.l = l, c.plain = plain, c.n = 0;
+    for (size_t id = 0; id < l->n_vocab; id++) plain[id] = (uint8_t)allm__tok_is_plain(l, id);
     for (size_t id = 0; id < l->n_vocab; id++) {
         allm_str s = l->v[id].text;
-        if (!allm__tok_is_plain(l, id) || s.len > ALLM__TOK_MAX_ADDED || allm__map_get(&l->by_text, s) != (int32_t)id)
-            continue;
-        if (l->v[id].score != l->v[id].score)
+        if (!plain[id] || s.len > ALLM__TOK_MAX_ADDED) continue;
+        if (l->doubled && allm__map_get(&l->by_text, s) != (int32_t)id) continue;
+        if (s.len && l->v[id].score != l->v[id].score)
             return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the score of token %d is not a number", (int)id);
-        for (size_t i = 1; i < s.len; i++) {
+        for (size_t i = s.len; i-- > 1;) { /* those with a longer left half first */
             if (((unsigned char)s.ptr[i] & 0xc0) == 0x80) continue;
-            int32_t a = allm__map_get(&l->by_text, allm__str(s.ptr, i));
-            int32_t b = a < 0 ? -1 : allm__map_get(&l->by_text, allm__str(s.ptr + i, s.len - i));
-            if (b >= 0 && allm__tok_is_plain(l, (size_t)a) && allm__tok_is_plain(l, (size_t)b) &&
-                allm__bpe_add_merge(l, a, b, (int32_t)id))
-                return l->err->status;
+            c.id[c.n] = (int32_t)id, c.at[c.n++] = (uint32_t)i;
+            if (c.n == ALLM__MAP_ALL && allm__bpe_cuts_flush(&c)) return l->err->status;
         }
     }
-    allm__bpe_merge_sort(l);
-    return ALLM_OK;
+    return allm__bpe_cuts_flush(&c) ? l->err->status : allm__bpe_merge_sort(l);
 }
 
 static allm_status allm__tok_open_llama(allm__tok_load *l) {
@@ -19758,12 +19935,15 @@ static allm_status allm__tj_scored(allm__tj *f, size_t at) {
 static allm_status allm__tj_merges(allm__tj *f, size_t at) {
     allm__tok_load *l = f->l;
     allm__json      j;
-    allm__buf       left = {0}, joined = {0};
+    allm__buf       left = {0};
+    allm__bpe_batch q;
     allm_str        right;
-    left.host = joined.host = l->t->host;
+    const char     *wrong = NULL;
+    left.host = l->t->host;
+    allm__bpe_batch_init(&q, l);
     allm__tj_begin(f, &j, at);
     allm__json_begin(&j, ALLM__JSON_ARRAY, "a list of merges");
-    while (!j.status && !l->err->status && allm__json_elem(&j)) {
+    while (!wrong && !j.status && !l->err->status && allm__json_elem(&j)) {
         size_t where = j.at;
         left.len     = 0;
         if (j.event == ALLM__JSON_STRING) {
@@ -19772,24 +19952,25 @@ static allm_status allm__tj_merges(allm__tj *f, size_t at) {
             if (at_space == SIZE_MAX || allm__str_find(s, ALLM__S(" "), at_space + 1) != SIZE_MAX)
                 allm__json_fail(&j, where, "two halves expected in \"%.*s\"", ALLM__SHOW(s));
             if (j.status) break;
-            allm__buf_put(&left, s.ptr, at_space);
-            right = allm__str(s.ptr + at_space + 1, s.len - at_space - 1);
-        } else {
-            if (j.event != ALLM__JSON_ARRAY) allm__json_fail(&j, where, "a merge expected");
-            if (j.status || !allm__json_get_str(&j, "merge", &right)) break;
-            allm__buf_put(&left, right.ptr, right.len);
-            if (!allm__json_get_str(&j, "merge", &right)) break;
+            wrong = allm__bpe_take_merge(&q, allm__str(s.ptr, at_space),
+                                         allm__str(s.ptr + at_space + 1, s.len - at_space - 1), where);
+            continue;
         }
+        if (j.event != ALLM__JSON_ARRAY) allm__json_fail(&j, where, "a merge expected");
+        if (j.status || !allm__json_get_str(&j, "merge", &right)) break;
+        allm__buf_put(&left, right.ptr, right.len);
+        if (!allm__json_get_str(&j, "merge", &right)) break;
         if (left.failed) allm__tok_no_memory(l, left.len);
-        const char *wrong =
-            left.failed ? NULL : allm__bpe_take_merge(l, allm__str(left.ptr ? left.ptr : "", left.len), right, &joined);
-        if (wrong)
-            allm__json_fail(&j, where, "merge of \"%.*s\" and \"%.*s\": %s", (int)ALLM__MIN(left.len, 40),
-                            left.ptr ? left.ptr : "", ALLM__SHOW(right), wrong);
-        if (!wrong && j.event == ALLM__JSON_STRING && j.depth == 2 && allm__json_next(&j) != ALLM__JSON_ARRAY_END)
-            allm__json_fail(&j, j.at, "the end of a pair expected");
+        else wrong = allm__bpe_take_merge(&q, allm__str(left.ptr ? left.ptr : "", left.len), right, where);
+        if (allm__json_next(&j) != ALLM__JSON_ARRAY_END) allm__json_fail(&j, j.at, "the end of a pair expected");
     }
-    allm__json_free(&j), allm__buf_free(&left), allm__buf_free(&joined);
+    if (!wrong && !j.status && !l->err->status) wrong = allm__bpe_flush(&q);
+    if (wrong) {
+        allm_str a = allm__bpe_bad_left(&q), b = allm__bpe_bad_right(&q);
+        allm__json_fail(&j, q.v[q.bad].where, "merge of \"%.*s\" and \"%.*s\": %s", ALLM__SHOW(a), ALLM__SHOW(b),
+                        wrong);
+    }
+    allm__json_free(&j), allm__buf_free(&left), allm__buf_free(&q.text);
     return l->err->status;
 }
 
@@ -20288,20 +20469,28 @@ static allm_status allm__spm_load(allm__tok_load *l, allm_str bytes, allm__tok_s
 /* ---- vocab.json and merges.txt: byte-level BPE as GPT-2 has it */
 
 static allm_status allm__tok_merges_text(allm__tok_load *l, allm_str text, const char *source) {
-    allm__buf joined = {0};
-    int32_t   line = 1;
-    joined.host    = l->t->host;
-    for (size_t at = 0, end; at < text.len && !l->err->status; at = end + 1, line++) {
+    allm__bpe_batch q;
+    const char     *wrong = NULL;
+    int32_t         line = 1;
+    allm_str        left, right;
+    allm__bpe_batch_init(&q, l);
+    for (size_t at = 0, end; !wrong && at < text.len && !l->err->status; at = end + 1, line++) {
         const char *nl = (const char *)memchr(text.ptr + at, '\n', text.len - at);
         end            = nl ? (size_t)(nl - text.ptr) : text.len;
-        allm_str s     = allm__str(text.ptr + at, end - at), left, right;
+        allm_str s     = allm__str(text.ptr + at, end - at);
         if (s.len && s.ptr[s.len - 1] == '\r') s.len--;
         if (!s.len || (line == 1 && allm__str_starts(s, ALLM__S("#version")))) continue;
-        const char *wrong =
-            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
-        if (wrong) allm__fail_at(l->err, ALLM_E_FORMAT, source, line, 1, "\"%.*s\": %s", ALLM__SHOW(s), wrong);
+        if (allm__bpe_halves(s, &left, &right)) wrong = allm__bpe_take_merge(&q, left, right, (size_t)line);
+        else if (!(wrong = allm__bpe_flush(&q)) && !l->err->status)
+            allm__fail_at(l->err, ALLM_E_FORMAT, source, line, 1, "\"%.*s\": two halves expected", ALLM__SHOW(s));
     }
-    allm__buf_free(&joined);
+    if (!wrong && !l->err->status) wrong = allm__bpe_flush(&q);
+    if (wrong) {
+        left = allm__bpe_bad_left(&q), right = allm__bpe_bad_right(&q);
+        allm__fail_at(l->err, ALLM_E_FORMAT, source, (int32_t)q.v[q.bad].where, 1, "\"%.*s %.*s\": %s",
+                      ALLM__SHOW(left), ALLM__SHOW(right), wrong);
+    }
+    allm__buf_free(&q.text);
     return l->err->status;
 }
 
@@ -44382,6 +44571,8 @@ static int allm__vision_any(const allm_request *req) {
     return any;
 }
 
+#ifndef ABSTRACTLLM_NO_VISION
+
 /* What these bytes are as an image; NULL: none. */
 static const allm__file_head *allm__vision_sniff(const void *p, size_t n) {
     const allm__file_head *head = allm__file_sniff((const uint8_t *)p, n, 0);
@@ -44480,6 +44671,18 @@ static allm_status allm__vision_load(const allm_image *image, allm__buf *own, al
                       "%s%s, expected a PNG, JPEG, GIF or WebP image", image->path ? "is " : "image: ",
                       head ? head->name : "no image");
 }
+
+#else /* ABSTRACTLLM_NO_VISION: nothing is an image */
+
+static int allm__vision_file(const allm__host *h, const char *path) { return (void)h, (void)path, 0; }
+
+static allm_status allm__vision_load(const allm_image *image, allm__buf *own, allm_str *bytes, const char **media,
+                                     allm_error *err) {
+    (void)own, (void)bytes, (void)media;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, image->path, -1, "vision: built without images (ABSTRACTLLM_NO_VISION)");
+}
+
+#endif
 
 // MARK: >>gen  Generation
 /* Owns: what happens between a request and its answer: files are inlined, messages become ids, ids become text events.

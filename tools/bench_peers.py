@@ -10,8 +10,9 @@
 --quantcpp gets PyPI's quantcpp, a single header, and times its Python binding
 
 A pair is ours, peer, peer, ours with the same file and threads; its ratio is ours / peer of the means, so that above 1 we
-are faster. Beside each pair memory is read as fast as this machine can (GB/s), and where it has AVX-512 VNNI, its
-rate of multiply-accumulates is taken: decode is shown as a share of the first (weights only), prompts of the second.
+are faster. Beside each pair memory is read as fast as this machine can (GB/s), and where it has AVX-512 VNNI, its rate
+of multiply-accumulates is taken: decode is shown as a share of the first (weights, keys and values), prompts of the
+second.
 The table gives medians, and of the ratios a 95 % interval by bootstrap. A peer counts only if it is right: its perplexity
 over README.md is less than 1.6 times ours with --reference (the tools count windows differently; wrong kernels give
 hundreds); a model without a tokenizer cannot be checked, which is said.
@@ -140,9 +141,16 @@ class LlamaBench:
 
     def speed(self, model, test, threads):
         n_p, n_g, depth = test
-        out = run([self.path, "-m", model, "-p", str(n_p), "-n", str(n_g), "-t", str(threads), "-r", "1", "-o",
-                   "json"] + (["-d", str(depth)] if depth else []) + self.flags)
-        return json.loads(out[out.index("["):])[0]["avg_ts"]
+        ways = [["-p", str(n_p), "-n", str(n_g)] + (["-d", str(depth)] if depth else [])]
+        if depth:  # ik_llama.cpp has no -d; its pair times the generated tokens only
+            ways.append(["-p", "0", "-n", "0", "-gp", f"{depth},{n_g}"])
+        for way in ways:
+            try:
+                out = run([self.path, "-m", model, "-t", str(threads), "-r", "1", "-o", "json"] + way + self.flags)
+                return json.loads(out[out.index("["):])[-1]["avg_ts"]
+            except (RuntimeError, ValueError):
+                if way is ways[-1]:
+                    raise
 
     def perplexity(self, model, text):
         tool = os.path.join(os.path.dirname(self.path), "llama-perplexity")
@@ -150,7 +158,7 @@ class LlamaBench:
             raise RuntimeError(f"no llama-perplexity beside {self.path}: its output is not checked")
         r = subprocess.run([tool, "-m", model, "-f", text, "-c", "512"] + self.flags, capture_output=True, text=True,
                            timeout=1800)
-        found = re.findall(r"Final estimate: PPL = ([0-9.]+)", r.stdout + r.stderr)
+        found = re.findall(r"Final estimate: PPL.*?= ([0-9.]+) \+/-", r.stdout + r.stderr)
         if not found:
             raise RuntimeError(f"{self.name}: no perplexity: {r.stderr[-200:].strip()}")
         return float(found[-1])
@@ -261,6 +269,11 @@ def compare(ours, peer, model, name, threads, pairs, probe, log):
     return rows
 
 
+def kv_bytes(model, depth):
+    """Bytes of keys and values of depth tokens."""
+    return json.loads(run([OURS, "plan", model, "-c", str(depth), "--json"]))["kv"] if depth else 0
+
+
 def summary(rows, read, macs):
     a = [x for r in rows for x in r["ours"]]
     b = [x for r in rows for x in r["theirs"]]
@@ -361,7 +374,7 @@ def main():
                     except (RuntimeError, subprocess.TimeoutExpired) as e:
                         say(f"{os.path.basename(model)} {name}: {e}")
                         continue
-                    results.append(summary(rows, read, macs))
+                    results.append(summary(rows, read + kv_bytes(model, parse_test(name)[2]), macs))
                     say(table(results[-1:]).splitlines()[-1])
     text = table(results)
     print(text, end="")

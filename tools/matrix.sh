@@ -136,11 +136,13 @@ fi
 
 # ---- every configuration macro
 
-for macro in NO_THREADS NO_MMAP NO_STDIO NO_SIMD NO_AVX512 NO_JINJA NO_GRAMMAR NO_REMOTE HTTP MAX_THREADS=1; do
+for macro in NO_THREADS NO_MMAP NO_STDIO NO_SIMD NO_AVX512 NO_SAFETENSORS NO_JINJA NO_IQ NO_GRAMMAR NO_VISION NO_REMOTE HTTP \
+    DEBUG MAX_THREADS=1; do
     row "macro ABSTRACTLLM_$macro" cc -std=c11 $partial -DABSTRACTLLM_$macro -I. -fsyntax-only $out/impl.c
 done
 row "macros NO_* together" cc -std=c11 $partial -DABSTRACTLLM_NO_THREADS -DABSTRACTLLM_NO_MMAP -DABSTRACTLLM_NO_STDIO \
-    -DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR -DABSTRACTLLM_NO_REMOTE -I. -fsyntax-only $out/impl.c
+    -DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR -DABSTRACTLLM_NO_REMOTE -DABSTRACTLLM_NO_SAFETENSORS \
+    -DABSTRACTLLM_NO_VISION -DABSTRACTLLM_NO_IQ -I. -fsyntax-only $out/impl.c
 row "macro ABSTRACTLLM_ASSERT" cc -std=c11 $strict -include assert.h '-DABSTRACTLLM_ASSERT(x)=assert(x)' -I. -fsyntax-only $out/impl.c
 row "macro ABSTRACTLLM_STATIC" cc -std=c11 $partial -DABSTRACTLLM_STATIC -I. -fsyntax-only $out/impl.c
 row "macro ABSTRACTLLM_SELF" cc -std=c11 $strict -I$out -fsyntax-only $out/self.c
