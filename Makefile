@@ -17,7 +17,7 @@ MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
 GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
-THREADED = mem io thr tmpl model kv fwd gen sess prov job api
+THREADED = mem io thr tmpl model lora kv fwd gen sess prov job talk api
 
 HEADER   = abstractllm.h
 CURL     = $(shell printf '\043include <curl/curl.h>\n' | $(CC) -E -xc - >/dev/null 2>&1 && echo yes)
@@ -45,18 +45,23 @@ examples: $(EXAMPLES)
 
 build/examples/transport_curl: LIBS += -lcurl
 
-# C++ programs take the implementation from one C file.
+# The implementation is compiled once, for it takes a minute or two. Of the examples, only those that want it with other
+# macros have one of their own, and hello, which is compiled as it says.
 build/examples/allm.o: $(HEADER)
 	@mkdir -p build/examples
-	@printf '\043define ABSTRACTLLM_IMPLEMENTATION\n\043include "abstractllm.h"\n' > build/examples/allm.c
+	@printf '\043define ABSTRACTLLM_HTTP\n\043define ABSTRACTLLM_IMPLEMENTATION\n\043include "abstractllm.h"\n' > build/examples/allm.c
 	$(COMPILE) -c -o $@ build/examples/allm.c
 
 build/examples/cplusplus: examples/cplusplus.cpp build/examples/allm.o
 	$(CXX) -std=c++11 -I. $(CFLAGS) -Wall -Wextra -Wpedantic -Wconversion -Wshadow -o $@ $^ $(LIBS)
 
-build/examples/%: examples/%.c $(HEADER)
+build/examples/hello build/examples/custom_allocator: build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples
 	$(COMPILE) -o $@ $< $(LIBS)
+
+build/examples/%: examples/%.c build/examples/allm.o
+	@sed -e '/^.define ABSTRACTLLM_[A-Z]*$$/s/.*//' $< > build/examples/$*.c
+	$(COMPILE) -o $@ build/examples/$*.c build/examples/allm.o $(LIBS)
 
 # ---- tests: ROOMS="str io" runs only these; the group cli drives build/allm; tsan runs those where threads meet
 

@@ -40,7 +40,8 @@
  * Errors. Calls that can fail return allm_status and take an optional allm_error, which tells what failed,
  * where (file and byte, or line and column) and what was expected. Each failing call fills it anew, with the
  * first and deepest cause. The library never prints, exits, aborts, raises a signal, or changes the locale or
- * the floating point environment. (In C++ write {} where this manual writes {0}.)
+ * the floating point environment: a caller's rounding mode is put aside while it computes, callbacks included, and
+ * brought back. (In C++ write {} where this manual writes {0}.)
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a chat,
  * a session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
@@ -280,11 +281,12 @@ typedef struct allm_runtime_config {
     void       *transport_ctx;
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
-typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
+typedef struct allm_llm allm_llm; /* a provider with a model: a local file, a server, an echo, one of yours */
 typedef struct allm_job allm_job; /* an answer that is made on a thread of the library */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
-    const char        *model;        /* GGUF file; strings are copied */
+    const char        *model;        /* GGUF file, model folder, org/name[:file] of the Hugging Face cache; of a remote
+                                        provider the model's name there. Strings are copied */
     const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
     uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
@@ -316,6 +318,11 @@ typedef struct allm_config {
                                    many whenever there is something to guess */
     const char *draft_model;    /* a smaller model with the same tokenizer, opened as `model` is, that guesses where
                                    the text does not; its memory is besides. NULL: none */
+    /* Conversations that take turns on one allm_llm: where a prompt would displace most of what the session has
+     * evaluated, a copy of that is kept, at most 8 of them, the oldest go first; a prompt that goes on with one is
+     * evaluated only from there. The answers have the same bits. */
+    int64_t     kept_bytes; /* local: most bytes of such copies; 0: as many as the session has, or none if there is a
+                               memory_limit, which they count for; -1: none */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model; of a remote one: of its API. Its server may
@@ -1034,6 +1041,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #include <float.h>
 #include <limits.h>
+#include <fenv.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -1162,6 +1170,26 @@ static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v
 #else
 #define ALLM__PAUSE() ((void)0)
 #endif
+
+/* Rounds to nearest from here on, on this thread, as all arithmetic expects; returns what allm__plat_round brings back:
+ * a caller may compute in another mode. */
+static int allm__plat_nearest(void) {
+#ifdef FE_TONEAREST
+    const int was = fegetround();
+    if (was != FE_TONEAREST) fesetround(FE_TONEAREST);
+    return was;
+#else
+    return 0;
+#endif
+}
+
+static void allm__plat_round(int was) {
+#ifdef FE_TONEAREST
+    if (was != FE_TONEAREST && was >= 0) fesetround(was);
+#else
+    (void)was;
+#endif
+}
 
 /* Seconds of a clock that does not run backwards where the system has one. */
 static double allm__plat_seconds(void) {
@@ -2803,6 +2831,7 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
 static ALLM__THREAD_RESULT allm__pool_main(void *arg) {
     allm__pool *p      = (allm__pool *)arg;
     int32_t     i_part = ALLM__ADD(&p->n_started, 1);
+    allm__plat_nearest(); /* it has its maker's mode */
     allm__pool_work(p, i_part, 0);
     return 0;
 }
@@ -37918,6 +37947,7 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * threads. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
 
 enum { ALLM__LORA_TOKENS = 32, ALLM__LORA_ROWS = 256 }; /* of a block whose B (A x) is made at once */
+enum { ALLM__LORA_FEW = 4 }; /* tokens that take longer to read an adapter for than to multiply */
 enum { ALLM__LORA_MAX_RANK = 1 << 14, ALLM__LORA_MAX_PATTERNS = 256 };
 
 typedef enum allm__lora_kind { ALLM__LORA_PEFT, ALLM__LORA_MLX, ALLM__LORA_GGUF } allm__lora_kind;
@@ -37931,8 +37961,10 @@ enum { /* tensors of a module */
 };
 
 typedef struct allm__lora_pair { /* s B A, for a matrix or one of a stack */
-    allm__mat    a, b;     /* [rank, n_cols], [n_rows, rank] packed */
-    const float *fa, *fb;  /* or, where rows of the sum are looked up, as they are */
+    allm__mat    a;        /* [rank, n_cols] packed */
+    const float *b;        /* [n_rows, rank] by blocks of ALLM__LORA_ROWS rows, each turned round: [rank][rows], so that
+                              a small rank costs no more than its numbers */
+    const float *fa, *fb;  /* or, where rows of the sum are looked up, both as they are */
     int64_t      rank;     /* 0: nothing is added */
     float        scale;
 } allm__lora_pair;
@@ -37981,6 +38013,8 @@ struct allm_adapter {
     double             rank, alpha, scale; /* alpha 0 in GGUF: scale 1; scale: of MLX */
     int                by_root, turned, wants_size; /* turned: rows of Q and K lie in another order than the model's */
     int64_t            max_rank;
+    char              *numbers, *numbers_end; /* room in the arena for what products read */
+    size_t             n_left; /* about so many bytes of it are still to come */
 };
 
 /* ---- in use */
@@ -38001,20 +38035,29 @@ typedef struct allm__lora { /* an adapter in a session */
     size_t          n_scratch, n_mem;
 } allm__lora;
 
-/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank]
- * is A x of these T tokens, v [T, ALLM__LORA_ROWS] scratch. */
+/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n, all of one block; then times the row's
+ * factor. u [T, rank] is A x of these T tokens, v [ALLM__LORA_ROWS] scratch. */
 static void allm__lora_add_rows(const allm__lora_use *use, const allm__lora_pair *p, const allm__kern *kern,
-                                int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy,
-                                void *scratch) {
+                                int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy) {
     const float  s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
-    const int64_t group = first / ALLM__ROWS * ALLM__ROWS, skip = first - group;
-    const allm__mat b = allm__mat_rows(&p->b, group, skip + n);
-    kern->gemm_f32(&b, skip, skip + n, u, p->rank, T, v, ALLM__LORA_ROWS, scratch);
-    for (int32_t t = 0; t < T; t++, y += ldy) {
-        kern->add_scaled(y, v + t * ALLM__LORA_ROWS + skip, s, n);
+    const int64_t skip = first % ALLM__LORA_ROWS, n_block = ALLM__MIN(use->f->n_rows - first + skip, ALLM__LORA_ROWS);
+    const float  *b = p->b + (first - skip) * p->rank + skip;
+    for (int32_t t = 0; t < T; t++, y += ldy, u += p->rank) {
+        memset(v, 0, (size_t)n * sizeof *v);
+        for (int64_t k = 0; k < p->rank; k++) kern->add_scaled(v, b + k * n_block, u[k], n);
+        kern->add_scaled(y, v, s, n);
         if (bias) kern->add_scaled(y, bias + first, s, n);
         for (int64_t i = 0; factor && i < n; i++) y[i] *= factor[first + i];
     }
+}
+
+/* Few tokens wait for memory: A and these rows of B are asked for together, before the products walk over them. */
+static void allm__lora_fetch(const allm__lora_pair *p, int64_t r0, int64_t r1) {
+    const uint8_t *b   = (const uint8_t *)(p->b + r0 * p->rank);
+    const size_t   n_a = (size_t)((p->rank + ALLM__ROWS - 1) / ALLM__ROWS * ALLM__ROWS * p->a.n_cols) * sizeof(float),
+                   n_b = (size_t)((r1 - r0) * p->rank) * sizeof(float);
+    for (size_t i = 0; i < n_a; i += 64) ALLM__PREFETCH_FAR(p->a.packed, i);
+    for (size_t i = 0; i < n_b; i += 64) ALLM__PREFETCH_FAR(b, i);
 }
 
 /* What the adapter adds to y[t * ldy + r], rows [r0, r1) of w for n_tok tokens in[t * ld]. The arguments are those of a
@@ -38030,13 +38073,14 @@ static void allm__lora_add(const allm__lora *l, const allm__kern *kern, const al
         end = ALLM__MIN(r1, r + f->n_rows - first);
         if (!p->rank) continue;
         v = u + ALLM__LORA_TOKENS * p->rank;
+        if (n_tok <= ALLM__LORA_FEW) allm__lora_fetch(p, first, first + end - r);
         for (int32_t t = 0, T; t < n_tok; t += T) {
             T = ALLM__MIN(n_tok - t, ALLM__LORA_TOKENS);
             kern->gemm_f32(&p->a, 0, p->rank, in + t * ld, ld, T, u, p->rank, scratch);
             for (int64_t i = r, n; i < end; i += n) { /* blocks end where those of the whole matrix do */
                 const int64_t row = first + i - r;
-                n = ALLM__MIN(end - i, ALLM__LORA_ROWS - row % ALLM__ROWS);
-                allm__lora_add_rows(w->lora, p, kern, row, n, u, T, v, y + t * ldy + i, ldy, scratch);
+                n = ALLM__MIN(end - i, ALLM__LORA_ROWS - row % ALLM__LORA_ROWS);
+                allm__lora_add_rows(w->lora, p, kern, row, n, u, T, v, y + t * ldy + i, ldy);
             }
         }
     }
@@ -38162,6 +38206,8 @@ static allm_status allm__lora_read_names(allm_adapter *a, allm_error *err) {
             return allm__fail(err, ALLM_E_FORMAT, t[i].file, (int64_t)t[i].offset,
                               "tensor \"%.*s\": a name of %llu bytes", ALLM__SHOW(name), (unsigned long long)name.len);
         const int part = allm__lora_part_of(a, name, &module);
+        if (part >= 0 && t[i].fmt)
+            a->n_left += t[i].n_bytes / (size_t)t[i].fmt->n_bytes * (size_t)t[i].fmt->n_weights * sizeof(float);
         if (part < 0 && a->kind == ALLM__LORA_GGUF)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t[i].file, (int64_t)t[i].offset,
                               "tensor \"%.*s\" is neither lora_a nor lora_b of one", ALLM__SHOW(name));
@@ -38378,13 +38424,47 @@ static void allm__lora_read(const allm__lora_load *b, int64_t n_parts, int64_t n
     for (int64_t r = 0; r < n_rows; r++) allm__mat_row(&m, allm__lora_row(b, r), 0, n_cols, x + r * n_cols);
 }
 
+enum { ALLM__LORA_LARGE = 8 << 20, ALLM__LORA_LINE = 64 };
+
+/* Room for numbers, side by side in blocks that may lie in large pages: every token reads all of them. */
+static void *allm__lora_room(allm_adapter *a, size_t n) {
+    n = n > SIZE_MAX - ALLM__LORA_LINE ? 0 : allm__round_up(n, ALLM__LORA_LINE);
+    if (!a->numbers || n > (size_t)(a->numbers_end - a->numbers)) {
+        const size_t n_block = ALLM__MAX(n, ALLM__MIN(a->n_left, ALLM__LORA_LARGE));
+        char        *block   = (char *)(n ? allm__arena_alloc(&a->as.arena, n_block, ALLM__LAYOUT_ALIGN) : NULL);
+        if (!block) return NULL;
+        allm__io_large(block, n_block);
+        a->numbers = block, a->numbers_end = block + n_block;
+    }
+    char *p = a->numbers;
+    a->numbers += n, a->n_left -= ALLM__MIN(a->n_left, n);
+    return p;
+}
+
 /* Brings a matrix, [n_rows, n_cols] at `data` or in parts, into kernel layout. */
 static int allm__lora_pack(allm_adapter *a, allm__mat *w) {
     const allm__pack *p = allm__pack_find(w->fmt->id);
     const size_t      n = allm__pack_bytes_checked(p, (uint64_t)w->n_rows, (uint64_t)w->n_cols);
-    uint8_t          *to = n ? (uint8_t *)allm__arena_alloc(&a->as.arena, n, ALLM__LAYOUT_ALIGN) : NULL;
+    uint8_t          *to = n ? (uint8_t *)allm__lora_room(a, n) : NULL;
     if (to) a->m->compute.kern->pack(w, 0, (w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, to);
     return w->packed = to, to != NULL;
+}
+
+/* A and B for products, from floats [rank, n_cols] and [n_rows, rank]. */
+static int allm__lora_lay_pair(allm_adapter *a, allm__lora_pair *p, const float *fb, int64_t n_rows) {
+    size_t n_b;
+    float *to;
+    if (!allm__lora_pack(a, &p->a) || !allm__mul((size_t)n_rows, (size_t)p->rank * sizeof *to, &n_b) ||
+        !(to = (float *)allm__lora_room(a, n_b)))
+        return 0;
+    p->a.data = p->a.packed; /* only tells that it is there */
+    p->b = to;
+    for (int64_t r = 0, n; r < n_rows; r += n) {
+        n = ALLM__MIN(n_rows - r, ALLM__LORA_ROWS);
+        for (int64_t k = 0; k < p->rank; k++)
+            for (int64_t i = 0; i < n; i++) *to++ = fb[(r + i) * p->rank + k];
+    }
+    return 1;
 }
 
 static allm__mat allm__lora_floats(float *x, int64_t n_rows, int64_t n_cols) {
@@ -38462,19 +38542,18 @@ static allm_status allm__lora_lengths(const allm__lora_load *b, const allm__lora
 /* fa [rank, n_cols] and fb [n_rows, rank] to a pair; they are temporary unless rows are looked up. */
 static allm_status allm__lora_finish_pair(const allm__lora_load *b, const allm__lora_module *mod, float *fa, float *fb,
                                           int64_t n_cols, int64_t rank, allm__lora_pair *p) {
-    allm_adapter *a = b->a;
-    p->a = allm__lora_floats(fa, rank, n_cols), p->b = allm__lora_floats(fb, b->field->n_rows, rank);
+    allm_adapter   *a  = b->a;
+    const allm__mat wb = allm__lora_floats(fb, b->field->n_rows, rank);
+    p->a = allm__lora_floats(fa, rank, n_cols);
     if (allm__lora_scale(a, mod, rank, &p->scale, b->err)) return b->err->status;
     if (a->wants_size && !mod->part[ALLM__LORA_SIZE])
         return allm__lora_bad(b, mod, ALLM_E_FORMAT, "DoRA is set, but it has no lengths");
-    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &p->a, &p->b, p->scale)) return b->err->status;
+    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &p->a, &wb, p->scale)) return b->err->status;
     if (mod->part[ALLM__LORA_BIAS] && allm__lora_vector(b, mod, ALLM__LORA_BIAS, &b->field->bias))
         return b->err->status;
     p->rank = rank, a->max_rank = ALLM__MAX(a->max_rank, rank);
     if (b->v.row->kind == 't') return p->fa = fa, p->fb = fb, ALLM_OK;
-    if (!allm__lora_pack(a, &p->a) || !allm__lora_pack(a, &p->b)) return allm__fail_memory(b->err, 1);
-    p->a.data = p->a.packed, p->b.data = p->b.packed; /* only tell that they are there */
-    return ALLM_OK;
+    return allm__lora_lay_pair(a, p, fb, b->field->n_rows) ? ALLM_OK : allm__fail_memory(b->err, 1);
 }
 
 /* Matrix i_mat of a module's stack (MLA's keys: head i_mat) to a pair. Keys of MLA are W's rows turned round, head by
@@ -38572,7 +38651,7 @@ static allm_status allm__lora_bind_tied(allm__lora_load *b, const allm__lora_fie
         allm__lora_pair      *p = (allm__lora_pair *)allm__arena_array(&a->as.arena, 1, sizeof *p, sizeof(void *));
         if (!f || !p) return allm__fail_memory(b->err, sizeof *p);
         *p = from, f->pairs = p, f->n_pairs = 1, f->n_rows = n_rows;
-        if (!allm__lora_pack(a, &p->a) || !allm__lora_pack(a, &p->b)) return allm__fail_memory(b->err, 1);
+        if (!allm__lora_lay_pair(a, p, p->fb, n_rows)) return allm__fail_memory(b->err, 1);
     }
     return ALLM_OK;
 }
@@ -38866,7 +38945,7 @@ static float allm__lora_factor(const allm__lora_field *f, int64_t r, double t) {
 static char *allm__lora_lay(const allm_adapter *a, int32_t n_parts, allm__lora *l, float **factors, allm__layout *at) {
     size_t n_factors = 0;
     for (size_t i = 0; i < a->n_fields; i++) n_factors += a->fields[i].norm ? (size_t)a->fields[i].n_rows : 0;
-    const size_t n_scratch = ALLM__LORA_TOKENS * ((size_t)a->max_rank + ALLM__LORA_ROWS);
+    const size_t n_scratch = ALLM__LORA_TOKENS * (size_t)a->max_rank + ALLM__LORA_ROWS;
     char *self = (char *)allm__layout_array(at, 1, sizeof *l);
     allm__layer *layers = (allm__layer *)allm__layout_array(at, (size_t)a->m->hp.n_layer, sizeof *layers);
     allm__lora_use *uses = (allm__lora_use *)allm__layout_array(at, a->n_fields, sizeof *uses);
@@ -41312,6 +41391,14 @@ static allm_status allm__session_load(allm_session *s, const void *buf, size_t n
     allm__state_read(s, (const uint8_t *)buf, n, err);
     allm__state_end(s);
     return err->status;
+}
+
+/* The ids that a state of ours begins with; buf is aligned. */
+static const int32_t *allm__state_ids(const uint8_t *buf, size_t *n) {
+    allm__state_head head;
+    memcpy(&head, buf, sizeof head);
+    *n = (size_t)head.length;
+    return (const int32_t *)(const void *)(buf + sizeof head);
 }
 
 /* ---- the shift: tokens [keep, keep + discard) leave, those behind move down. A cached key is turned back by the
@@ -45907,17 +45994,37 @@ static allm_status allm__gen_loop(allm__gen *g, allm__spec *spec, allm__samp *sa
 
 // MARK: >>sess  Sessions
 /* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
- * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 ..
- * n) are the first n tokens of the session. */
+ * the last one is evaluated only from where it differs; and, for conversations that take turns, what the session held
+ * before another one displaced most of it. Holds after every call, failed or cancelled ones too: ids[0 .. n) are the
+ * first n tokens of the session. */
+
+enum { ALLM__SESS_KEPT = 8, ALLM__SESS_WORTH = 64 /* fewer tokens are evaluated again sooner than kept */ };
+
+typedef struct allm__sess_kept { /* a state as allm__session_save writes it */
+    uint8_t *state;
+    size_t   n_bytes;
+    uint64_t when;
+} allm__sess_kept;
 
 typedef struct allm__sess {
     allm_session     *session; /* its model's memory holds the ids too */
     int32_t          *ids; /* [n_ctx] */
     size_t            n;
+    allm__sess_kept   kept[ALLM__SESS_KEPT]; /* the model's memory */
+    int32_t           n_kept;
+    size_t            n_kept_bytes, most_kept; /* most_kept 0: none */
+    uint64_t          clock;
 } allm__sess;
+
+static void allm__sess_drop(allm__sess *s, int32_t i) { /* of what is kept */
+    const allm__sess_kept k = s->kept[i];
+    s->kept[i] = s->kept[--s->n_kept], s->n_kept_bytes -= k.n_bytes;
+    allm__free(&s->session->m->host, k.state, k.n_bytes);
+}
 
 static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
     if (!s->session) return;
+    while (s->n_kept) allm__sess_drop(s, s->n_kept - 1);
     allm__free(&s->session->m->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
     allm__session_destroy(s->session);
     memset(s, 0, sizeof *s);
@@ -45932,6 +46039,61 @@ static allm_status allm__sess_open(allm__sess *s, allm_model *m, const allm_sess
                           "the memory limit of %llu bytes is too small for the ids of %d tokens",
                           (unsigned long long)m->meter.limit, (int)s->session->n_ctx);
     return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes);
+}
+
+static size_t allm__sess_same(const int32_t *a, size_t n_a, const int32_t *b, size_t n_b) { /* leading ids */
+    size_t i = 0;
+    while (i < n_a && i < n_b && a[i] == b[i]) i++;
+    return i;
+}
+
+/* Keeps a copy of what the session holds, if there is room and memory: the oldest copies go first. */
+static void allm__sess_keep(allm__sess *s) {
+    allm__meter *meter   = &s->session->m->meter;
+    const int    refused = meter->refused;
+    allm_error   ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    size_t       n;
+    if (allm__session_save(s->session, NULL, 0, &n, &ignored) || n > s->most_kept) return;
+    while (s->n_kept && (s->n_kept == ALLM__SESS_KEPT || n > s->most_kept - s->n_kept_bytes)) {
+        int32_t oldest = 0;
+        for (int32_t i = 1; i < s->n_kept; i++)
+            if (s->kept[i].when < s->kept[oldest].when) oldest = i;
+        allm__sess_drop(s, oldest);
+    }
+    const allm__sess_kept k = {(uint8_t *)allm__alloc(&s->session->m->host, n, 64), n, ++s->clock};
+    if (!k.state) {
+        meter->refused = refused;
+        return;
+    }
+    s->kept[s->n_kept++] = k, s->n_kept_bytes += n;
+    if (allm__session_save(s->session, k.state, n, &n, &ignored)) allm__sess_drop(s, s->n_kept - 1);
+}
+
+/* What follows begins with ids[n]: of what the session holds and what was kept, that is taken which goes on with it
+ * furthest, and what would mostly be lost is kept. 1: the session holds something else now. */
+static int allm__sess_turn(allm__sess *s, const int32_t *ids, size_t n) {
+    const size_t same    = allm__sess_same(s->ids, s->n, ids, n);
+    size_t       most    = same + ALLM__SESS_WORTH, n_own;
+    int32_t      at      = -1;
+    allm_error   ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    for (int32_t i = 0; i < s->n_kept; i++) {
+        const int32_t *own = allm__state_ids(s->kept[i].state, &n_own);
+        const size_t   k   = allm__sess_same(own, n_own, ids, n);
+        if (k >= most) most = k + 1, at = i;
+    }
+    allm__sess_kept to = {NULL, 0, 0};
+    if (at >= 0) { /* out of the list, so that it does not go for what is kept now */
+        to = s->kept[at];
+        s->kept[at] = s->kept[--s->n_kept], s->n_kept_bytes -= to.n_bytes;
+    }
+    if (s->most_kept && s->n - same >= ALLM__SESS_WORTH && same < s->n / 2) allm__sess_keep(s);
+    if (!to.state) return 0;
+    if (!allm__session_load(s->session, to.state, to.n_bytes, &ignored)) {
+        s->n = allm__session_length(s->session);
+        memcpy(s->ids, s->session->history, s->n * sizeof *s->ids);
+    }
+    allm__free(&s->session->m->host, to.state, to.n_bytes);
+    return 1;
 }
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
@@ -45962,8 +46124,7 @@ static void allm__sess_adopt(allm__sess *s) {
 
 /* Forgets what is not a beginning of ids[n]. */
 static allm_status allm__sess_trim(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
-    size_t keep = 0;
-    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
+    size_t keep = allm__sess_same(s->ids, s->n, ids, n);
     if (keep == s->n) return ALLM_OK;
     if (!allm__session_can_keep(s->session, keep)) keep = 0;
     s->n = keep;
@@ -45996,9 +46157,8 @@ enum { ALLM__SESS_MOVE = 16 }; /* fewer tokens are evaluated again sooner than m
  * allows none, nothing is done. */
 static allm_status allm__sess_shift(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
     const allm__host *h    = &s->session->m->host;
-    size_t            keep = 0, n_same = 0, n_bytes = 0;
+    size_t            keep = allm__sess_same(s->ids, s->n, ids, n), n_same = 0, n_bytes = 0;
     allm_error        own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
-    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
     if (keep == n || keep == s->n) return ALLM_OK;
     uint32_t *back = allm__mul(n - keep, sizeof *back, &n_bytes) ? (uint32_t *)allm__alloc(h, n_bytes, 16) : NULL;
     if (!back) return allm__fail_memory(err, n_bytes);
@@ -46227,6 +46387,7 @@ static allm_status allm__remote_error(const allm__remote_io *io, const char *url
             status = meanings[i].status;
             break;
         }
+    if (io->status == 501) status = ALLM_E_UNSUPPORTED; /* llama-server without --embeddings, for example */
     if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
     if (io->status >= 300 && io->status < 400)
         return allm__fail(err, ALLM_E_REMOTE, url, -1, "%sthe server is elsewhere (%s), which is not followed", number,
@@ -47182,6 +47343,7 @@ struct allm_llm {
     allm_provider row;
     void         *self;
     int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
+    int           rounding;  /* of the thread whose generation runs, before it began */
     char          name[128]; /* of the model, for messages */
 #ifndef ABSTRACTLLM_NO_THREADS
     allm__queue  *queue; /* of its jobs */
@@ -47230,7 +47392,11 @@ static allm_llm *allm__llm_create(allm_runtime *rt, const allm_provider *row) {
 }
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
-static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+static int allm__llm_enter(allm_llm *llm) {
+    if (!ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS)) return 0;
+    llm->rounding = allm__plat_nearest();
+    return 1;
+}
 
 static allm_status allm__llm_busy(allm_error *err) {
     return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
@@ -47239,6 +47405,7 @@ static allm_status allm__llm_busy(allm_error *err) {
 /* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. So may a job
  * of its be. */
 static void allm__llm_leave(allm_llm *llm) {
+    allm__plat_round(llm->rounding);
 #ifndef ABSTRACTLLM_NO_THREADS
     allm__queue *q = llm->queue;
     ALLM__ADD(&q->n_refs, 1);
@@ -47611,6 +47778,11 @@ static allm_status allm__local_draft(allm__local *l, const allm_config *config, 
     return allm__session_create(l->draft, shape, &l->spec.draft, err);
 }
 
+static size_t allm__local_kept(const allm_config *config, size_t n_session) { /* bytes */
+    if (!config->kept_bytes) return config->memory_limit ? 0 : n_session;
+    return config->kept_bytes < 0 ? 0 : (size_t)ALLM__MIN((uint64_t)config->kept_bytes, SIZE_MAX);
+}
+
 static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
     allm_runtime       *rt    = config->runtime;
     allm_source         src   = {0};
@@ -47635,6 +47807,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
     if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
+    if (!status) l->sess.most_kept = allm__local_kept(config, l->sess.session->n_mem);
     if (!status) status = allm__local_adapt(l, config, path[1], err);
     if (!status && config->draft_model && !config->no_speculation)
         status = allm__local_draft(l, config, &model, &shape, err);
@@ -47646,6 +47819,11 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     l->load_s = allm__plat_seconds() - start;
     *self     = l;
     return ALLM_OK;
+}
+
+/* The session turns to what goes on with ids[n]; the smaller model's has not seen that. */
+static void allm__local_turn(allm__local *l, const int32_t *ids, size_t n) {
+    if (allm__sess_turn(&l->sess, ids, n)) l->spec.n_same = 0;
 }
 
 /* The ids of a request's prompt. */
@@ -47689,7 +47867,7 @@ static allm_status allm__local_save(void *self, const allm_request *req, void *b
     allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
     allm__gen_tail tail;
     allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
-    if (!status) status = allm__sess_trim(&l->sess, ids.ptr, ids.len, err);
+    if (!status) allm__local_turn(l, ids.ptr, ids.len), status = allm__sess_trim(&l->sess, ids.ptr, ids.len, err);
     allm__ids_free(&ids);
     *n = 0;
     if (status || !l->sess.n) return status;
@@ -47698,8 +47876,9 @@ static allm_status allm__local_save(void *self, const allm_request *req, void *b
 
 static allm_status allm__local_load(void *self, const void *buf, size_t n, allm_error *err) {
     allm__local *l = (allm__local *)self;
+    allm__local_turn(l, NULL, 0);
     if (allm__session_load(l->sess.session, buf, n, err)) return err->status;
-    allm__sess_adopt(&l->sess);
+    allm__sess_adopt(&l->sess), l->spec.n_same = 0;
     return ALLM_OK;
 }
 
@@ -47708,7 +47887,7 @@ static allm_status allm__local_shift(void *self, const allm_request *req, allm_e
     allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
     allm__gen_tail tail;
     allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
-    if (!status) status = allm__sess_shift(&l->sess, ids.ptr, ids.len, err);
+    if (!status) allm__local_turn(l, ids.ptr, ids.len), status = allm__sess_shift(&l->sess, ids.ptr, ids.len, err);
     allm__ids_free(&ids);
     return status;
 }
@@ -47774,6 +47953,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     else own = *req->sampling;
     if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
     run->g.seed = run->samp.p.seed;
+    allm__local_turn(l, run->prompt.ptr, run->prompt.len);
     allm__spec_begin(&l->spec, l->sess.session, &l->guess);
     return ALLM_OK;
 }
@@ -47835,6 +48015,7 @@ static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, the model's is %d", (int)dim,
                           (int)l->model->hp.n_embd);
     ALLM__STORE(&s->cancel, 0); /* a cancel from before this is found by the caller */
+    allm__local_turn(l, NULL, 0);
     l->sess.n = 0;
     for (size_t i = 0; i < n && !err->status; i++) {
         ids.len = 0;
@@ -49119,7 +49300,9 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_llm *llm = allm__llm_create(inner.runtime, &row);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
     if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
+    const int was = allm__plat_nearest();
     status = row.open(row.ctx, &inner, &llm->self, err);
+    allm__plat_round(was);
     if (!status) return *out = llm, allm__api_end(err, ALLM_OK);
     llm->row.close = NULL; /* there is nothing to close */
     allm__llm_free(llm);
@@ -49646,7 +49829,9 @@ ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source 
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
     allm_status status = allm__runtime_get(rt, &rt, err);
+    const int was = allm__plat_nearest();
     if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
+    allm__plat_round(was);
     return allm__api_end(err, status);
 }
 
@@ -49802,7 +49987,9 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
     ALLM__NEED(s);
     if (!n_ids) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_ids is 0: there is nothing to evaluate");
     ALLM__NEED(ids);
-    return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const int32_t *ids, size_t n_sessions,
@@ -49813,7 +50000,9 @@ ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const
     if (!n_sessions) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_sessions is 0: there is nothing to evaluate");
     for (size_t i = 0; i < n_sessions; i++)
         if (!s[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "s[%llu] is NULL", (unsigned long long)i);
-    return allm__session_eval_many(s, ids, n_sessions, err);
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__session_eval_many(s, ids, n_sessions, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
@@ -49871,7 +50060,10 @@ ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *p
     ALLM__NEED(m);
     ALLM__NEED(path);
     ALLM__NEED(out);
-    return allm__api_end(err, allm__lora_open((allm_model *)(uintptr_t)m, path, out, err));
+    const int   was    = allm__plat_nearest();
+    allm_status status = allm__lora_open((allm_model *)(uintptr_t)m, path, out, err);
+    allm__plat_round(was);
+    return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a) { allm__lora_release(a); }
@@ -49946,9 +50138,11 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
     ALLM__NEED(s);
     ALLM__NEED(logits);
     ALLM__NEED(id);
+    const int   was    = allm__plat_nearest();
     allm_status status = allm__gen_bound_apply(&s->bound, &s->samp, err);
     if (!status) status = allm__samp_next(&s->samp, logits, id, logprob, err);
-    return status ? status : allm__gen_bound_accept(&s->bound, *id, err);
+    if (!status) status = allm__gen_bound_accept(&s->bound, *id, err);
+    return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {

@@ -26,7 +26,8 @@ int main(int argc, char **argv) {
         allm_status   status;
         while ((status = allm_job_wait(jobs[i], 10, &answer, &err)) == ALLM_E_BUSY)
             n_polls++; /* other work goes here */
-        printf("%s: %s%s\n\n", status ? allm_status_name(status) : "done", prompts[i], answer.text ? answer.text : "");
+        printf("%s: %s ... %s\n\n", status ? allm_status_name(status) : "done", prompts[i],
+               answer.text ? answer.text : "");
         n_wrong += status != (i == 2 ? ALLM_E_CANCELLED : ALLM_OK);
         allm_response_free(&answer);
         allm_job_destroy(jobs[i]);

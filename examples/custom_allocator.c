@@ -45,7 +45,8 @@ int main(int argc, char **argv) {
     allm_source         source  = {.data = flash, .n_bytes = f ? fread(flash, 1, FLASH_BYTES, f) : 0};
     allm_runtime_config host    = {.allocator = {pile_alloc, pile_free, &p}, .cache_models = -1};
     allm_request        ask     = {.prompt = "Once upon a time", .max_tokens = 60, .on_chunk = show};
-    if (f) fclose(f);
+    if (!f || fgetc(f) != EOF) return fprintf(stderr, "no such model, or one of more than %d bytes\n", FLASH_BYTES), 1;
+    fclose(f);
     if (!allm_runtime_create(&host, &rt, &err)) {
         allm_memory_plan    plan  = {0};
         allm_session_config shape = {.n_ctx = 128};

@@ -35,6 +35,7 @@ static allm_status to_fahrenheit(void *ctx, const char *arguments, const char **
 }
 
 int main(int argc, char **argv) {
+    if (argc < 2) return fprintf(stderr, "usage: %s model.gguf [\"question\"]\n", argv[0]), 2;
     desk d = {0, ""};
     const allm_tool tools[] = {
         {"temperature", "The temperature in a city now.",
@@ -48,7 +49,7 @@ int main(int argc, char **argv) {
     allm_llm         *llm    = NULL;
     allm_response     answer = {0};
     allm_capabilities can    = {0};
-    allm_config       config = {.model = argc > 1 ? argv[1] : NULL};
+    allm_config       config = {.model = argv[1]};
     allm_request      ask    = {.prompt = argc > 2 ? argv[2] : "How warm is it in Oslo, in Fahrenheit?",
                                 .tools = tools, .n_tools = 2, .max_tool_rounds = 8, .max_tokens = 300};
     if (!allm_create(NULL, &config, &llm, &err) && !allm_get_capabilities(llm, &can, &err)) {

@@ -1110,7 +1110,141 @@ static void cli_convert_errors(void **state) {
     cli_check_error(cli("convert", "/no/such.gguf", "/tmp/x", NULL), 1, "/no/such.gguf");
 }
 
+/* ---- the Hugging Face cache, and a hub on loopback in a process of its own */
+
+#define CLI_COMMIT "0123456789abcdef0123456789abcdef01234567"
+
+typedef struct cli_hub {
+    pid_t  pid;
+    char   root[64]; /* the cache */
+    char  *model;
+    size_t n_model;
+    char   sum[65]; /* SHA-256 of the model as the hub has it */
+} cli_hub;
+
+/* One request, one answer. n_drops: so many times the model's bytes end half-way. */
+static void cli_hub_answer(const cli_hub *g, int fd, int *n_drops) {
+    char        ask[4096], head[512];
+    size_t      n = 0, from = 0, size = g->n_model, end;
+    ssize_t     k;
+    const char *range, *json = "{\"sha\": \"" CLI_COMMIT "\", \"siblings\": [{\"rfilename\": \"m-Q4_0.gguf\"}]}";
+    while (n < sizeof ask - 1 && (k = read(fd, ask + n, sizeof ask - 1 - n)) > 0) {
+        ask[n += (size_t)k] = 0;
+        if (strstr(ask, "\r\n\r\n")) break;
+    }
+    ask[n] = 0;
+    const int is_json = strstr(ask, "/api/models/acme/m") != NULL, is_head = !strncmp(ask, "HEAD", 4);
+    const int found = is_json || strstr(ask, "/acme/m/resolve/") != NULL;
+    const char *body = is_json ? json : g->model;
+    if (is_json) size = strlen(json);
+    if (!is_json && (range = strstr(ask, "ange: bytes=")) != NULL) from = (size_t)strtoull(range + 12, NULL, 10);
+    snprintf(head, sizeof head,
+             "HTTP/1.1 %s\r\nX-Repo-Commit: " CLI_COMMIT "\r\nETag: \"%s\"\r\nContent-Length: %zu\r\n"
+             "Connection: close\r\nContent-Range: bytes %zu-%zu/%zu\r\n\r\n",
+             !found ? "404 N" : from ? "206 P" : "200 O", g->sum, found ? size - from : 0, from, size - 1, size);
+    end = !is_json && !is_head && *n_drops > 0 ? (*n_drops)--, from + (size - from) / 2 : size;
+    for (size_t i = 0, m = strlen(head); i < m; i += (size_t)k)
+        if ((k = write(fd, head + i, m - i)) <= 0) return;
+    for (size_t i = from; found && !is_head && i < end; i += (size_t)k)
+        if ((k = write(fd, body + i, end - i)) <= 0) return;
+}
+
+static void cli_hub_begin(cli_hub *g, int n_drops, int lies) {
+    struct sockaddr_in a = {0};
+    socklen_t          n = sizeof a;
+    char               text[96];
+    allm__io_hash      hash;
+    memset(g, 0, sizeof *g);
+    cli_binary();
+    if (system("curl --version >/dev/null 2>&1") != 0) test_skip("no curl");
+    strcpy(g->root, "/tmp/allm-cli-XXXXXX");
+    assert_non_null(mkdtemp(g->root));
+    assert_non_null(g->model = test_read(CLI_MODEL, &g->n_model));
+    allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, g->model, g->n_model), allm__io_hash_end(&hash, g->sum);
+    if (lies) g->sum[5] = g->sum[5] == 'a' ? 'b' : 'a';
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    a.sin_family = AF_INET, a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+    if ((g->pid = fork()) == 0) {
+        signal(SIGPIPE, SIG_IGN), alarm(CLI_SECONDS);
+        for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; close(fd)) cli_hub_answer(g, fd, &n_drops);
+        _exit(0);
+    }
+    close(listener);
+    snprintf(text, sizeof text, "http://127.0.0.1:%d", (int)ntohs(a.sin_port));
+    setenv("HF_ENDPOINT", text, 1), setenv("HF_HUB_CACHE", g->root, 1);
+}
+
+static void cli_hub_end(cli_hub *g) {
+    allm_error err = {0};
+    kill(g->pid, SIGKILL), cli_wait(g->pid);
+    unsetenv("HF_ENDPOINT"), unsetenv("HF_HUB_CACHE");
+    assert_int_equal(allm__hub_remove_tree(&http_host, g->root, &err), ALLM_OK);
+    free(g->model);
+}
+
+static void cli_hub_expect(const char *command, const char *option, const char *words) {
+    cli_result r = cli(command, option, NULL);
+    if (r.rc || r.n_err || (*words ? !strstr(r.out, words) : r.n_out != 0))
+        fail_msg("%s: exit %d, \"%s\" %s", command, r.rc, r.out, r.err);
+    cli_free(&r);
+}
+
+static void cli_hub_pulls(void **state) {
+    cli_hub    g;
+    size_t     n;
+    (void)state;
+    int n_failed = 0;
+    cli_hub_begin(&g, 4, 0);
+    cli_hub_expect("list", NULL, "");
+    cli_result r = cli("pull", "acme/m", NULL); /* breaks off half-way, and goes on the next time */
+    for (; r.rc && n_failed < 4; r = cli("pull", "acme/m", NULL), n_failed++) {
+        cli_check_error(r, 1, "127.0.0.1");
+        cli_hub_expect("list", NULL, "");
+        cli_check_error(cli("run", "-m", "acme/m", "-p", "x", NULL), 1, "acme/m");
+    }
+    if (r.rc || !n_failed) fail_msg("pull: exit %d after %d others, %s", r.rc, n_failed, r.err);
+    r.out[strcspn(r.out, "\n")] = 0;
+    char *got = test_read(r.out, &n);
+    assert_true(got && n == g.n_model && !memcmp(got, g.model, n));
+    free(got), cli_free(&r);
+    cli_hub_expect("list", NULL, "acme/m ");
+    cli_hub_expect("list", "--json", "\"name\": \"acme/m\"");
+    r = cli("run", "-m", "acme/m", "-p", "Once", "-n", "4", "--temp", "0", NULL);
+    cli_check_ok(&r);
+    cli_free(&r);
+    cli_hub_expect("rm", "acme/m", "");
+    cli_hub_expect("list", "--json", "[]");
+    cli_check_error(cli("rm", "acme/m", NULL), 1, "not in the Hugging Face cache");
+    cli_check_error(cli("pull", "acme/none", NULL), 1, "no such model");
+    cli_check_error(cli("pull", NULL), 2, "one NAME");
+    cli_check_error(cli("rm", NULL), 2, "one NAME");
+    cli_hub_end(&g);
+    cli_hub_begin(&g, 0, 1);
+    cli_check_error(cli("pull", "acme/m", NULL), 1, "its hash is");
+    cli_hub_expect("list", NULL, "");
+    cli_hub_end(&g);
+}
+
+static void cli_search(void **state) {
+    (void)state;
+    cli_hub_expect("search", NULL, "MB");
+    cli_hub_expect("search", "smollm2-135m", "SmolLM2-135M");
+    cli_hub_expect("search", "embedding", "embedding");
+    cli_hub_expect("search", "qwen3", "Qwen3");
+    cli_hub_expect("search", "no such model", "");
+    cli_hub_expect("search", "--json", "\"max_context\"");
+    cli_result all = cli("search", NULL), small = cli("search", "--fits", "200M", NULL);
+    cli_check_ok(&all), cli_check_ok(&small);
+    assert_true(small.n_out > 0 && small.n_out < all.n_out);
+    cli_free(&all), cli_free(&small);
+    cli_check_error(cli("search", "--fits", "much", NULL), 2, "--fits");
+}
+
 static const struct CMUnitTest test_cli[] = {
+    cmocka_unit_test(cli_hub_pulls), cmocka_unit_test(cli_search),
     cmocka_unit_test(cli_converts),
     cmocka_unit_test(cli_convert_errors),
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),

@@ -2,7 +2,10 @@
  * generation at a time: events, cancel, re-entry, destroy. FAULTS rows 34 to 36. */
 #include "make_model.h"
 #include "make_script.h"
+#include <fenv.h>
+#include <locale.h>
 #include <signal.h>
+#include <sys/time.h>
 
 /* ---- a provider of somebody else */
 
@@ -979,6 +982,86 @@ static void test_prov_fault_35_destroy(void **state) {
     }
 }
 
+/* ---- FAULTS 41: surroundings */
+
+static volatile sig_atomic_t prov_n_signals;
+static void prov_on_tick(int number) { (void)number, prov_n_signals++; }
+
+typedef struct prov_place { script_host *h; script_answer a; } prov_place;
+
+static void *prov_answer_here(void *arg) { /* opened and asked here: threads are made here, too */
+    prov_place *p   = (prov_place *)arg;
+    allm_llm   *llm = script_open_path(p->h, SCRIPT_TINY);
+    p->a            = script_answer_of(llm, prov_story());
+    allm_destroy(llm);
+    return NULL;
+}
+
+static void prov_expect_here(script_answer *want, const char *what) {
+    script_host h;
+    prov_place  p = {.h = &h};
+    script_begin(&h, 2);
+    prov_answer_here(&p);
+    script_end(&h);
+    if (!want->text[0]) *want = p.a;
+    if (strcmp(p.a.text, want->text) || memcmp(p.a.ids, want->ids, sizeof p.a.ids))
+        fail_msg("%s: \"%s\", not \"%s\"", what, p.a.text, want->text);
+}
+
+static void test_prov_fault_41_surroundings(void **state) {
+    static const int  modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    struct itimerval  often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+    struct sigaction  on = {0}, before;
+    script_answer     want = {0};
+    script_host       h;
+    prov_place        place = {.h = &h};
+    pthread_attr_t    small;
+    pthread_t         thread;
+    char              locale[64];
+    (void)state;
+    prov_expect_here(&want, "plain");
+    for (size_t i = 0; i < ALLM__COUNT(modes); i++) { /* no assertion may fail in another mode */
+        assert_int_equal(fesetround(modes[i]), 0);
+        prov_expect_here(&want, "another rounding mode");
+        const int mode = fegetround();
+        fesetround(FE_TONEAREST);
+        assert_int_equal(mode, modes[i]);
+    }
+    snprintf(locale, sizeof locale, "%s", setlocale(LC_ALL, NULL));
+    if (setlocale(LC_ALL, "de_DE.UTF-8") || setlocale(LC_ALL, "fr_FR.UTF-8")) prov_expect_here(&want, "decimal comma");
+    setlocale(LC_ALL, locale);
+#if defined(__x86_64__)
+    const unsigned csr = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(csr | 0x8040); /* denormals count as zero, results of them become zero */
+    prov_expect_here(&want, "no denormals");
+    const unsigned after = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(csr);
+    assert_int_equal(after & 0x8040, 0x8040);
+#endif
+    on.sa_handler = prov_on_tick; /* without SA_RESTART: calls of the system are interrupted */
+    assert_int_equal(sigaction(SIGALRM, &on, &before), 0);
+    setitimer(ITIMER_REAL, &often, NULL);
+    prov_expect_here(&want, "signals");
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    assert_true(prov_n_signals > 0);
+#ifdef __OPTIMIZE__
+    const size_t n_stack = 64 << 10;
+#else
+    const size_t n_stack = 128 << 10;
+#endif
+    pthread_attr_init(&small);
+    if (!TEST_SANITIZED && !pthread_attr_setstacksize(&small, n_stack)) {
+        script_begin(&h, 2);
+        assert_int_equal(pthread_create(&thread, &small, prov_answer_here, &place), 0);
+        pthread_join(thread, NULL);
+        script_end(&h);
+        assert_string_equal(place.a.text, want.text);
+    }
+    pthread_attr_destroy(&small);
+    printf("             %d signals during an answer\n", (int)prov_n_signals);
+}
+
 /* ---- cancel */
 
 static void prov_cancel_at(script_ear *e, const allm_chunk *chunk) {
@@ -1669,6 +1752,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_fault_35_reentry),
     cmocka_unit_test(test_prov_nested),
     cmocka_unit_test(test_prov_fault_35_destroy),
+    cmocka_unit_test(test_prov_fault_41_surroundings),
     cmocka_unit_test(test_prov_fault_34_cancel_in_callback),
     cmocka_unit_test(test_prov_fault_34_cancel_early),
     cmocka_unit_test(test_prov_fault_34_cancel_between),

@@ -543,6 +543,8 @@ static void test_remote_errors(void **state) {
             1, "does not support tools"},
         {REMOTE_ERROR("400", "38\r\n\r\n{\"error\":{\"code\":\"content_filter\"}}    "), REMOTE_HI, ALLM_E_FILTERED,
             1, ""},
+        {REMOTE_ERROR("501", "39\r\n\r\n{\"error\":{\"message\":\"no embeddings\"}}   "), REMOTE_HI,
+            ALLM_E_UNSUPPORTED, 1, "no embeddings"},
         {"HTTP/1.1 302 F\r\nLocation: http://evil/\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1,
             "http://evil/"},
         {"garbage", REMOTE_HI, ALLM_OK, 2, ""}, /* no answer came: another try */

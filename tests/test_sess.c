@@ -163,6 +163,109 @@ static void test_sess_turns(void **state) {
     script_end(&h);
 }
 
+/* ---- conversations that take turns */
+
+enum { SESS_CHATS = 10, SESS_LONG = 72 };
+
+static sess_ids sess_long(size_t which) { /* nothing in common with another */
+    sess_ids t = {{0}, SESS_LONG};
+    for (size_t i = 0; i < t.n; i++) t.ids[i] = (int32_t)(3 + (which * 37 + i * (which + 1)) % 500);
+    return t;
+}
+
+static void sess_longer(sess_ids *t, const script_answer *a) { /* the answer, and what is said to it */
+    for (int i = 0; i < 5; i++) t->ids[t->n++] = a->ids[i];
+    for (int i = 0; i < 4; i++) t->ids[t->n++] = 3 + i;
+}
+
+/* Each goes on where it was, as long as there is room for it, and says what it would say alone. */
+static void sess_take_turns(const allm_config *config, size_t n_chats, size_t n_kept) {
+    script_host   h;
+    sess_ids      t[SESS_CHATS];
+    script_answer a;
+    script_begin(&h, 1);
+    allm_config c = *config;
+    c.model       = SCRIPT_TINY;
+    allm_llm *llm = script_open(&h, NULL, c);
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < n_chats; i++) {
+            const size_t n_before = turn ? t[i].n - 4 : 0;
+            if (!turn) t[i] = sess_long(i);
+            a = script_answer_of(llm, sess_request(&t[i]));
+            if (turn && i < 2) {
+                script_answer cold = sess_cold(&h, &t[i]);
+                assert_string_equal(a.text, cold.text);
+                assert_memory_equal(a.ids, cold.ids, sizeof a.ids);
+            }
+            if (n_chats <= n_kept + 1) assert_int_equal(a.cached_tokens, n_before);
+            else assert_true(a.cached_tokens < 8);
+            sess_longer(&t[i], &a);
+        }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+static void test_sess_chats_take_turns(void **state) {
+    allm_config  c = {0};
+    size_t       n_bytes = 0;
+    script_host  h;
+    allm_capabilities before, after;
+    (void)state;
+    sess_take_turns(&c, 2, 8);
+    sess_take_turns(&c, 3, 8);
+    c.kept_bytes = 1 << 30;
+    sess_take_turns(&c, 9, 8);
+    sess_take_turns(&c, 10, 8);
+    c.kept_bytes = -1;
+    sess_take_turns(&c, 2, 0);
+    c.kept_bytes = 1; /* room for none */
+    sess_take_turns(&c, 2, 0);
+    c.kept_bytes = 0, c.memory_limit = (uint64_t)1 << 30; /* a limit: none unless asked for */
+    sess_take_turns(&c, 2, 0);
+    /* the bytes are within what was said, and freed with the object */
+    script_begin(&h, 1);
+    c.kept_bytes = 4 << 20, c.memory_limit = 0, c.model = SCRIPT_TINY;
+    allm_llm *llm = script_open(&h, NULL, c);
+    assert_int_equal(allm_get_capabilities(llm, &before, &h.err), ALLM_OK);
+    for (size_t i = 0; i < SESS_CHATS; i++) {
+        sess_ids t = sess_long(i);
+        script_answer_of(llm, sess_request(&t));
+        assert_int_equal(allm_get_capabilities(llm, &after, &h.err), ALLM_OK);
+        n_bytes = ALLM__MAX(n_bytes, (size_t)(after.memory_bytes - before.memory_bytes));
+    }
+    printf("             %d conversations: %llu bytes kept of %d allowed\n", (int)SESS_CHATS,
+           (unsigned long long)n_bytes, 4 << 20);
+    assert_true(n_bytes > 0 && n_bytes <= 4 << 20);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* No memory for a copy is no error. */
+static void test_sess_fault_38_no_room_for_turns(void **state) {
+    script_host h;
+    sess_ids    a = sess_long(0), b = sess_long(1);
+    int         n_ok = 0;
+    (void)state;
+    script_begin(&h, 1);
+    script_answer cold = sess_cold(&h, &b);
+    for (int at = 1; at < 40; at++) {
+        allm_llm     *llm = script_open_path(&h, SCRIPT_TINY);
+        allm_response r;
+        script_answer_of(llm, sess_request(&a));
+        allm_request req = sess_request(&b);
+        h.heap.fail_at   = h.heap.n_calls + at;
+        allm_status status = allm_generate(llm, &req, &r, &h.err);
+        h.heap.fail_at     = 0;
+        assert_true(status == ALLM_OK || status == ALLM_E_MEMORY);
+        if (!status) assert_string_equal(r.text, cold.text), n_ok++;
+        allm_response_free(&r);
+        sess_expect(&h, llm, &b, status ? 0 : b.n - 1);
+        allm_destroy(llm);
+    }
+    assert_true(n_ok > 1);
+    script_end(&h);
+}
+
 /* ---- after something went wrong */
 
 typedef struct sess_stage { /* a host's threads that cancel at a stage of the work: at any layer of any step */
@@ -288,6 +391,8 @@ static const struct CMUnitTest test_sess[] = {
     cmocka_unit_test(test_sess_random),
     cmocka_unit_test(test_sess_by_hand),
     cmocka_unit_test(test_sess_turns),
+    cmocka_unit_test(test_sess_chats_take_turns),
+    cmocka_unit_test(test_sess_fault_38_no_room_for_turns),
     cmocka_unit_test(test_sess_fault_34_cancel_anywhere),
     cmocka_unit_test(test_sess_after_callback_stop),
     cmocka_unit_test(test_sess_after_errors),

@@ -996,6 +996,7 @@ static void test_talk_no_memory(void **state) {
 static void test_talk_many(void **state) {
     static talk_fake f;
     double           seconds[2];
+    const int        n_messages[2] = {TEST_SANITIZED ? 5000 : 400000, TEST_SANITIZED ? 10000 : 800000};
     (void)state;
     for (int k = 0; k < 2; k++) {
         script_host  h;
@@ -1006,7 +1007,7 @@ static void test_talk_many(void **state) {
         allm_chat *chat = talk_new(&h, llm, (allm_chat_config){.overflow = ALLM_OVERFLOW_DROP_OLDEST});
         f.limit         = 200;
         seconds[k]      = test_seconds();
-        for (int i = 0; i < (k ? 200000 : 100000); i++) {
+        for (int i = 0; i < n_messages[k]; i++) {
             m.role = i % 2 ? "assistant" : "user", m.content = "x";
             assert_int_equal(allm_chat_add(chat, &m, &h.err), ALLM_OK);
         }
@@ -1016,7 +1017,7 @@ static void test_talk_many(void **state) {
         allm_chat_destroy(chat), allm_destroy(llm);
         script_end(&h);
     }
-    test_time_linear("adding 200,000 messages and answering", seconds[0], seconds[1]);
+    test_time_linear("adding 800,000 messages and answering", seconds[0], seconds[1]);
 }
 
 static const struct CMUnitTest test_talk[] = {

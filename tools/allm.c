@@ -105,11 +105,11 @@ static void bar_clear(bar *b) {
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
     C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048, C_CONVERT = 4096,
-    C_EMBED = 8192, C_LIST = 1 << 14, C_PULL = 1 << 15, C_RM = 1 << 16,
+    C_EMBED = 8192, C_LIST = 1 << 14, C_PULL = 1 << 15, C_RM = 1 << 16, C_SEARCH = 1 << 17,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY | C_EMBED,
-    C_HUB      = C_LIST | C_PULL | C_RM,
-    C_ALL      = (1 << 17) - 1
+    C_HUB      = C_LIST | C_PULL | C_RM | C_SEARCH,
+    C_ALL      = (1 << 18) - 1
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -216,11 +216,13 @@ static const struct flag {
     {"-d", K_COUNT, AT(depth), C_BENCH, "DEPTH", "tokens already in the cache (0)"},
     {"-r", K_COUNT, AT(n_reps), C_BENCH, "REPS", "repetitions (3)"},
     {"--tensors", K_BOOL, AT(tensors), C_INSPECT, NULL, "list the tensors"},
-    {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN | C_LIST, NULL, "print JSON"},
+    {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN | C_LIST | C_SEARCH, NULL,
+     "print JSON"},
     {"--type", K_TEXT, AT(type), C_CONVERT, "TYPE", "F16, Q8_0, Q4_K_M ...; without it tensors keep their types"},
     {"--packed", K_BOOL, AT(packed), C_CONVERT, NULL, "in the layout of kernels: opens at once, here only"},
     {"--split", K_TEXT, AT(split_bytes), C_CONVERT, "BYTES", "parts of at most so much (500M, 4G)"},
     {"--check", K_BOOL, AT(check), C_CONVERT, NULL, "open it again, print the error of each tensor"},
+    {"--fits", K_TEXT, AT(split_bytes), C_SEARCH, "BYTES", "weights of at most so much (500M, 4G)"},
     {"-t", K_COUNT, AT(n_threads), C_COMPUTE | C_CONVERT, "THREADS", "threads (physical cores)"},
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
@@ -2273,6 +2275,43 @@ static allm_status cmd_list(const opts *o, allm_error *err) {
     return status;
 }
 
+static const char *check_search(const opts *o) {
+    return o->split_bytes && !parse_bytes(o->split_bytes) ? "--fits: expected a size such as 500M" : NULL;
+}
+
+/* Known small models, one a line: what `pull` and -m take comes first. TEXT: part of the name, architecture or use. */
+static allm_status cmd_search(const opts *o, allm_error *err) {
+    const allm_catalog_entry *found[64];
+    allm_catalog_query        q = {0};
+    allm__buf                 b = buf_new();
+    size_t                    n = 0;
+    q.text = o->args.len ? o->args.ptr[0] : NULL, q.max_bytes = o->split_bytes ? parse_bytes(o->split_bytes) : 0;
+    if (!(n = allm_catalog_search(&q, found, COUNT(found)))) q.architecture = q.text, q.text = NULL;
+    if (!n && !(n = allm_catalog_search(&q, found, COUNT(found)))) q.use = q.architecture, q.architecture = NULL;
+    if (!n) n = allm_catalog_search(&q, found, COUNT(found));
+    if (o->json) allm__buf_putc(&b, '[');
+    for (size_t i = 0; i < n && i < COUNT(found); i++) {
+        const allm_catalog_entry *m = found[i];
+        if (!o->json) {
+            put_f(&b, "%-48s %6.2f B %9.1f MB  %-6s %7d  %-10s %s\n", m->name, m->billions, (double)m->n_bytes / 1e6,
+                  m->quantization, (int)m->max_context, m->architecture, m->use);
+            continue;
+        }
+        allm__json_put_key(&b, NULL), allm__buf_puts(&b, "{\"name\": ");
+        allm__json_put_str(&b, allm__str_of(m->name));
+        allm__json_put_key(&b, "architecture"), allm__json_put_str(&b, allm__str_of(m->architecture));
+        allm__json_put_key(&b, "quantization"), allm__json_put_str(&b, allm__str_of(m->quantization));
+        allm__json_put_key(&b, "use"), allm__json_put_str(&b, allm__str_of(m->use));
+        allm__json_put_key(&b, "n_bytes"), allm__buf_int(&b, (int64_t)m->n_bytes);
+        allm__json_put_key(&b, "max_context"), allm__buf_int(&b, m->max_context);
+        allm__buf_putc(&b, '}');
+    }
+    if (o->json) allm__buf_puts(&b, "]\n");
+    allm_status status = out_buf(&b, err);
+    allm__buf_free(&b);
+    return status;
+}
+
 static allm_status cmd_rm(const opts *o, allm_error *err) {
     allm_status status = allm_hub_remove(NULL, o->args.ptr[0], err);
     allm_shutdown();
@@ -2418,6 +2457,8 @@ static const command commands[] = {
      "models in the Hugging Face cache", cmd_list, NULL},
     {"rm", C_RM, 1, "org/name",
      "remove a model from it", cmd_rm, check_hub},
+    {"search", C_SEARCH, 1, "[TEXT] [--fits BYTES] [--json]",
+     "known small models", cmd_search, check_search},
 };
 
 static const command *command_find(const char *name) {
