@@ -127,7 +127,9 @@ def encode(tok, texts, around):
     for t in texts:
         try:
             out.append(tok.encode(t, add_special_tokens=around).ids)
-        except Exception:
+        except BaseException as e:  # a panic of the reference is no Exception
+            if isinstance(e, KeyboardInterrupt):
+                raise
             out.append(None)
     return out
 
