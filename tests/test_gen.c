@@ -769,8 +769,9 @@ static void test_gen_no_allocation(void **state) {
     for (size_t m = 0; m < ALLM__COUNT(models); m++) {
         script_host h;
         script_begin(&h, models[m].n_threads);
-        allm_llm    *llm = script_open_path(&h, models[m].path);
-        allm_request req = {0};
+        allm_config  config = {.model = models[m].path, .kept_bytes = -1}; /* no copies of conversations */
+        allm_llm    *llm    = script_open(&h, NULL, config);
+        allm_request req    = {0};
         req.prompt = "Once upon a time", req.raw = 1;
         for (int way = 0; way < 64; way++) {
             int with_out = way & 1;
