@@ -865,10 +865,10 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
  * general.alignment and split.*; tensors are streamed, their rows made by all threads of the runtime. `out` appears, or
  * what has that name is replaced, only when all of it is written; after an error nothing is left. config NULL or
  * zeroed: a copy; of a folder, numbers as they are and codes as Q8_0. Errors: ALLM_E_ARGUMENT (an unknown type, too
- * many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for example; also when the
- * check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type; packed, or a folder:
- * a family that is not known, or what GGUF cannot say), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold),
- * ALLM_E_MEMORY. Any thread. */
+ * many parts, out is a folder, a device or `in` itself), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for example;
+ * also when the check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type; packed,
+ * or a folder: a family that is not known, or what GGUF cannot say), ALLM_E_NUMERIC (NaN, or a number that the type
+ * cannot hold), ALLM_E_MEMORY. Any thread. */
 ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
                                          const allm_convert_config *config, allm_error *err);
 
@@ -2356,6 +2356,16 @@ static int allm__file_kind(const char *path) {
 #else
     (void)path;
     return ALLM__FILE_NONE;
+#endif
+}
+
+/* Do both paths lead to one file that is there? */
+static int allm__file_same(const char *a, const char *b) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+#else
+    return !strcmp(a, b) && allm__file_kind(a) != ALLM__FILE_NONE;
 #endif
 }
 
@@ -39091,6 +39101,7 @@ typedef struct allm__conv {
     const allm__host          *host;
     const allm__compute       *compute;
     const allm_convert_config *cfg;
+    const char                *in_path; /* NULL: not a file */
     allm__gguf                 in;
     allm_model                *folder;  /* or a model folder: then `in` is what it is in GGUF, without data */
     allm__conv_source         *sources; /* [in.n_tensors] of it */
@@ -39689,6 +39700,8 @@ static void allm__conv_part_name(const allm__conv *c, const char *path, int32_t 
 static allm_status allm__conv_open_out(allm__conv *c, const char *path, int32_t part, allm__buf *b, allm_error *err) {
     allm__conv_part_name(c, path, part, b);
     if (!allm__buf_text(b)) return allm__fail_memory(err, strlen(path) + ALLM__GGUF_TAIL);
+    if (!c->cfg->write && c->in_path && allm__file_same(c->in_path, b->ptr))
+        return allm__fail(err, ALLM_E_ARGUMENT, b->ptr, -1, "is the input itself: the output needs another name");
     if (allm__out_open(c->host, b->ptr, c->cfg->write, c->cfg->ctx, &c->out[part], err)) return err->status;
     b->len = 0;
     allm__conv_put_head(c, part, b);
@@ -40504,6 +40517,7 @@ static allm_status allm__conv_run(allm__conv *c, const allm_source *src, const c
     if (allm__conv_plan_tensors(c, err) || allm__conv_place(c, err)) return err->status;
     c->out = (allm__out *)allm__arena_array(&c->arena, (size_t)c->n_parts, sizeof *c->out, sizeof(void *));
     if (!c->out) return allm__fail_memory(err, (size_t)c->n_parts * sizeof *c->out);
+    c->in_path = src->path;
     allm__conv_write(c, out ? out : "writer", &b, err);
     allm__buf_free(&b);
     if (err->status || (c->cfg->check && allm__conv_check(c, err))) return err->status;

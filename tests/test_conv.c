@@ -323,6 +323,9 @@ static void conv_splits_and_merges(void **state) {
     test_engine_init(&e, 2, "scalar");
     if (conv_path(&e, in.path, f.out, &cfg, &err)) fail_msg("%s", err.message);
     conv_same_file(in.path, f.out);
+    assert_int_equal(conv_path(&e, f.out, f.out, &cfg, &err), ALLM_E_ARGUMENT); /* nothing is lost */
+    assert_non_null(strstr(err.message, "is the input itself"));
+    conv_same_file(in.path, f.out);
     cfg.split_bytes = 1 << 20;
     if (conv_path(&e, in.path, f.out, &cfg, &err)) fail_msg("%s", err.message); /* one part: the name as it is */
     assert_int_equal(conv_folder_count(&f), 1);
