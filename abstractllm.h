@@ -12711,9 +12711,8 @@ static allm_status allm__st_weight(const allm__st *st, allm_str name, allm__wsrc
 /* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
  * response (status line, headers, body by length, by chunks or up to the close), and above it the framing of streams:
  * server-sent events, lines, one whole. Bytes may come in pieces of any size: what comes out is the same. Memory is
- * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets;
- * TLS is always
- * the caller's. Spec: RFC 9112 (HTTP/1.1), RFC 3986 (addresses), WHATWG HTML 9.2 (server-sent events). */
+ * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets; TLS is
+ * always the caller's. Spec: RFC 9112 (HTTP/1.1), RFC 3986 (addresses), WHATWG HTML 9.2 (server-sent events). */
 
 #ifndef ABSTRACTLLM_NO_REMOTE
 
