@@ -39,7 +39,7 @@ compare_real() { # NAME FLAGS...: one path of the real model
 }
 
 # Folders of models, as a user opens them: logits of the reference path by the command line. What is refused as not
-# supported is named, not counted.
+# supported is named, not counted. build/golden-KIND.txt has a line a case.
 if [ "$only" != real ] && $python -c 'import numpy' 2>/dev/null; then
     for kind in models mlx hfquant lora; do
         [ -f "$folder/$kind/manifest.json" ] || continue
@@ -50,6 +50,12 @@ import numpy as np
 folder, out = sys.argv[1], "build/golden.bin"
 right = wrong = other = 0
 worst = 0.0
+table = open("build/golden-" + os.path.basename(folder) + ".txt", "w")
+
+def log_softmax(x):
+    x = x - x.max(axis=1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
 for row in json.load(open(folder + "/manifest.json")):
     if row.get("kind", "causal") != "causal": continue
     model, adapter = os.path.join(folder, row.get("base", row["dir"])), os.path.join(folder, row["dir"])
@@ -66,6 +72,11 @@ for row in json.load(open(folder + "/manifest.json")):
     good = nmse < 1e-6
     right, wrong, worst = right + good, wrong + (not good), max(worst, nmse)
     if not good: print(f"  {row['name']:24} NMSE {nmse:.2e}")
+    if want.size != got.size: continue
+    a, b = (x.reshape(len(row["ids"]), -1) for x in (want, got))
+    p, q = log_softmax(a), log_softmax(b)
+    print(f"{row['name']:28} NMSE {nmse:.1e}  same best {100 * np.mean(a.argmax(1) == b.argmax(1)):.1f} %  "
+          f"KL {np.mean((np.exp(p) * (p - q)).sum(1)):.1e}", file=table)
 print(f"{os.path.basename(folder)} by the command line: {right} right, {wrong} wrong, {other} not supported; "
       f"worst NMSE {worst:.2e}")
 sys.exit(wrong != 0)
