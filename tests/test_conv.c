@@ -406,8 +406,8 @@ static void conv_keeps_what_was_there(void **state) {
     assert_int_equal(conv_folder_count(&f), 1);
     if (conv_path(&e, in.path, f.out, &cfg, &err)) fail_msg("%s", err.message); /* replaced */
     assert_int_equal(conv_folder_count(&f), 1);
-    assert_int_equal(conv_path(&e, f.out, f.out, &(allm_convert_config){0}, &err), ALLM_OK); /* onto itself */
-    assert_int_equal(conv_path(&e, in.path, f.path, &cfg, &err), ALLM_E_ARGUMENT);           /* a folder */
+    assert_int_equal(conv_path(&e, f.out, f.out, &cfg, &err), ALLM_E_ARGUMENT); /* onto itself */
+    assert_int_equal(conv_path(&e, in.path, f.path, &cfg, &err), ALLM_E_ARGUMENT); /* a folder */
     assert_int_equal(conv_path(&e, in.path, "/dev/null", &cfg, &err), ALLM_E_ARGUMENT);
     snprintf(path, sizeof path, "%s/none/model.gguf", f.path);
     assert_int_equal(conv_path(&e, in.path, path, &cfg, &err), ALLM_E_IO);
