@@ -456,7 +456,7 @@ static void test_talk_prefix(void **state) {
 static void test_talk_prefix_smollm2(void **state) {
     static const char *const texts[] = {"Name three rivers.", "And three mountains?", "And three lakes?", "Why these?"};
     (void)state;
-    TEST_NEEDS_SIMD();
+    TEST_NEEDS_SPEED();
     char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
     talk_check_prefix(path, texts, 4, 24);
     free(path);
@@ -646,7 +646,7 @@ static void test_talk_state(void **state) {
 
 static void test_talk_state_smollm2(void **state) {
     (void)state;
-    TEST_NEEDS_SIMD();
+    TEST_NEEDS_SPEED();
     char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
     talk_check_state(path, 16, 100);
     free(path);

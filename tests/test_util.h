@@ -90,6 +90,12 @@ static void test_time_linear(const char *what, double t1, double t2) {
 #define TEST_NEEDS_SIMD() (void)0
 #endif
 
+#if defined(__SANITIZE_THREAD__) || TEST_FEATURE(thread_sanitizer)
+#define TEST_NEEDS_SPEED() test_skip("%s", "long answers of the real model take the thread sanitizer minutes")
+#else
+#define TEST_NEEDS_SPEED() TEST_NEEDS_SIMD()
+#endif
+
 /* ---- a random sequence of its own, the same in every run */
 
 static uint64_t test_random_state = 1;
