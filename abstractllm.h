@@ -1122,6 +1122,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static __attribute__((unused, noinline)) /* too large to be copied to each of its many users */
 /* Not to the nearest cache; p + n may lie outside. */
 #define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 3)
 #if defined(__clang__)
 #define ALLM__UNROLL_FULL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -1141,6 +1142,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static
 #define ALLM__UNROLL_FULL(n)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -6525,6 +6527,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) { return (v
 ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
     for (int i = 0; i < 4; i++) w[i] = ALLM__X(c_rows)(p + 4 * i, ld);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return v ^ 0x80808080u; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) { return (v >> n & 15) * 0x00204081u & 0x01010101u; }
 ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
@@ -6534,7 +6538,7 @@ ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
 ALLM__INLINE void       ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) { *p = (uint8_t)(v >> 8 * k); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return 0; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return *n; }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n / 128 * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
 ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
@@ -6687,6 +6691,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
+enum { ALLM__X(lifts) = 1 }; /* panels have all codes with an offset of 128: sums begin with n as it is */
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return _mm512_add_epi8(v, _mm512_set1_epi8((char)x)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
@@ -6701,11 +6707,7 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm512_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
-ALLM__INLINE void       ALLM__X(i_starts)(const int32_t *n, int T, int shift, int32_t *start /* [16] */) {
-    const __m512i v = _mm512_maskz_loadu_epi32(ALLM__V(first)(T), n);
-    _mm512_storeu_si512(start, _mm512_sll_epi32(v, _mm_cvtsi32_si128(shift)));
-}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n / 128 * (1 << shift); }
 /* Sums of 16 bytes each, of the first and the second half of twelve times 32: low[t], high[t]. */
 ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *high) {
     const __m512i one = _mm512_set1_epi8(1);
@@ -6723,9 +6725,8 @@ ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *hig
     *low  = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], at, four[1]));
     *high = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]));
 }
-ALLM__INLINE void ALLM__X(store_negative)(int32_t *p, allm__vf a, int n) { /* n integral values */
-    const __m512i v = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_cvtps_epi32(a));
-    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), v);
+ALLM__INLINE void ALLM__X(store_i32)(int32_t *p, allm__vf a, int n) { /* n integral values */
+    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), _mm512_cvtps_epi32(a));
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
@@ -6863,6 +6864,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
@@ -6881,7 +6884,7 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+    return shift < 7 ? n / 128 * (1 << shift) : 0;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
@@ -7008,6 +7011,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 4; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return vreinterpretq_u8_u32(vld1q_u32(w));
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return veorq_u8(v, vdupq_n_u8(128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     const uint32x4_t bits = vandq_u32(vshlq_u32(vreinterpretq_u32_u8(v), vdupq_n_s32(-n)), vdupq_n_u32(15));
@@ -7025,7 +7030,7 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return vdupq_n_s32(0); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return vdupq_n_s32(*n); }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+    return shift < 7 ? n / 128 * (1 << shift) : 0;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
@@ -7357,7 +7362,8 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
 }
 
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
- * i = c / 32, or c / 16 where sixteen columns have a scale of their own. */
+ * i = c / 32, or c / 16 where sixteen columns have a scale of their own; of an ISA with X(lifts) q is 128 - (1 << shift)
+ * larger. */
 typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
@@ -7550,7 +7556,8 @@ enum {
 
 /* Rounded activations of a batch of tokens. Tokens come in tiles of up to 12, of a tile's width W; a tile is n_blocks
  * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]. Column c of
- * a block is q * d, or (256 q + low) * d; n: minus the sum of the codes of columns 0-31, 0-15, 16-31; s = -n * d. */
+ * a block is q * d, or (256 q + low) * d; n: the sum of the codes of columns 0-31, 0-15, 16-31, times -128, the largest
+ * offset of weights' codes; s: these sums times d. */
 typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
@@ -7614,8 +7621,8 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
         sum[i / 16] += q;
     }
     b->d[0] = d;
-    b->n[0] = -(sum[0] + sum[1]), b->n[W] = -sum[0], b->n[2 * W] = -sum[1];
-    for (int i = 0; i < 3; i++) b->s[i * W] = d * (float)-b->n[i * W];
+    const int32_t all[3] = {sum[0] + sum[1], sum[0], sum[1]};
+    for (int i = 0; i < 3; i++) b->n[i * W] = -128 * all[i], b->s[i * W] = d * (float)all[i];
 }
 
 /* ---- attention
@@ -7959,6 +7966,18 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+/* The same to 3e-6, for what is rounded to bf16 next. */
+ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    const allm__vf r = allm__vfma(n, allm__vset(-0.693147181f), x);
+    allm__vf       p = allm__vset(0.0415136559f); /* of degree 4: least relative error for |r| <= ln 2 / 2 */
+    p                = allm__vfma(p, r, allm__vset(0.16787472f));
+    p                = allm__vfma(p, r, allm__vset(0.500030151f));
+    p                = allm__vfma(p, r, allm__vset(0.999966838f));
+    return allm__vldexp(allm__vfma(p, r, allm__vset(1)), n);
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -8560,9 +8579,10 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
         const allm__vf m = allm__vset(to[pad + 16]);
         allm__vf       a = allm__vload(s), b = allm__vload(s + 16), c = allm__vload(s + 32), d = allm__vload(s + 48);
         allm__vf       l = allm__vload(to + pad);
-        a = ALLM__K(exp)(allm__vsub(a, m)), b = ALLM__K(exp)(allm__vsub(b, m));
-        c = ALLM__K(exp)(allm__vsub(c, m)), d = ALLM__K(exp)(allm__vsub(d, m));
-        if (bf16) {
+        a = allm__vsub(a, m), b = allm__vsub(b, m), c = allm__vsub(c, m), d = allm__vsub(d, m);
+        if (!bf16) a = ALLM__K(exp)(a), b = ALLM__K(exp)(b), c = ALLM__K(exp)(c), d = ALLM__K(exp)(d);
+        else {
+            a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
             a = allm__vtiny(a, ALLM__BF16_TINY), b = allm__vtiny(b, ALLM__BF16_TINY);
             c = allm__vtiny(c, ALLM__BF16_TINY), d = allm__vtiny(d, ALLM__BF16_TINY);
         }
@@ -8781,7 +8801,8 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
     }
     b->d[0] = d;
     b->s[0] = d * (sum[0] + sum[1]), b->s[W] = d * sum[0], b->s[2 * W] = d * sum[1];
-    b->n[0] = -(int32_t)(sum[0] + sum[1]), b->n[W] = -(int32_t)sum[0], b->n[2 * W] = -(int32_t)sum[1];
+    b->n[0] = (int32_t)(-128 * (sum[0] + sum[1])), b->n[W] = (int32_t)(-128 * sum[0]);
+    b->n[2 * W] = (int32_t)(-128 * sum[1]);
 }
 #endif
 
@@ -8808,7 +8829,7 @@ ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__abloc
     allm__vstore_n(b->d, d, ALLM__TOKENS);
     ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
         allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, sum[i]), ALLM__TOKENS);
-        ALLM__X(store_negative)(b->n + ALLM__TOKENS * i, sum[i], ALLM__TOKENS);
+        ALLM__X(store_i32)(b->n + ALLM__TOKENS * i, allm__vmul(sum[i], allm__vset(-128)), ALLM__TOKENS);
     }
     return 1;
 }
@@ -9053,12 +9074,14 @@ ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* 
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
-ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
+/* A panel's codes, each x larger. */
+ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, int x, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
             ALLM__K(codes)(p + r + 64 * b * n_bits, n_bits, c);
-            ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
+            ALLM__UNROLL(8) for (int j = 0; j < 8; j++)
+                ALLM__X(c_store)(q + 64 * (8 * b + j) + r, ALLM__X(c_add)(c[j], x));
         }
 }
 
@@ -9086,10 +9109,16 @@ ALLM__INLINE void ALLM__K(unpack_scales)(const uint8_t *panel, const allm__pack 
     }
 }
 
+/* By how much codes in panels are too large. */
+ALLM__INLINE int ALLM__K(offset)(const allm__pack *p) {
+    return p->shift == ALLM__NO_OFFSET ? 0 : 1 << (ALLM__X(lifts) ? 7 : p->shift);
+}
+
 /* Panels [i0, i0 + n) of group g; tile: where a tile that is not packed yet is packed. */
 static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i0, int64_t n, uint8_t *tile,
                             allm__panel *to) {
     const int    n_panels = p->n_cols / ALLM__PANEL_COLS; /* of a tile */
+    const int    lift     = p->has_min ? 0 : ALLM__K(offset)(p) - (1 << p->shift);
     const size_t n_tile   = allm__pack_tile_bytes(p);
     for (int64_t i = i0; i < i0 + n; i++, to++) {
         const int64_t  i_tile = i / n_panels;
@@ -9106,12 +9135,12 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
             }
         panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(panel, 2, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(panel, 3, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(panel, 4, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(panel, 5, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(panel, 6, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(panel, 8, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, lift, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, lift, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, lift, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, lift, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, lift, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, lift, to->q[0][0]); break;
         }
     }
 }
@@ -9165,12 +9194,6 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
 
 /* start[T]: the sums of T tokens for codes that are too large by 1 << shift. */
 ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
-#if ALLM__PASS == ALLM__PASS_AVX512
-    if (T == ALLM__TOKENS) {
-        ALLM__X(i_starts)(n, T, shift, start);
-        return;
-    }
-#endif
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
 }
 
@@ -9186,8 +9209,9 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W;
         int32_t   start[16];
-        if (!has_min) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
+        if (!has_min && !ALLM__X(lifts)) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
+                           ALLM__X(lifts) ? a.n + i_s : start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
     }
 }
@@ -9203,6 +9227,8 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
         ALLM__UNROLL(12) for (int t = 0; t < T; t++)
             acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
         for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * stride) {
+            if (T == ALLM__TOKENS)
+                ALLM__UNROLL(24) for (size_t k = 0; k < sizeof *w; k += 64) ALLM__PREFETCH(w + 1, k);
             ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
             ALLM__K(tile_half)(j, w, block + stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
@@ -9468,7 +9494,7 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
                                 allm__panel *panel, float *to) {
     if (p->n_bits <= 8) {
         ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
-        const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
+        const allm__vf off = allm__vset((float)ALLM__K(offset)(p));
         for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
             const allm__vf q = allm__vsub(allm__vload_code(panel->q[c / 4][0], c % 4), off);
             const allm__vf v = allm__vmul(q, allm__vload(panel->d[c / p->n_part]));

@@ -106,7 +106,7 @@ static void test_kern_acts_contract(void **state) {
                     sum[0] += q, sum[1 + i / 16] += q;
                 }
                 for (int h = 0; h < 3; h++) {
-                    assert_int_equal(g.n[h * W], -sum[h]);
+                    assert_int_equal(g.n[h * W], -128 * sum[h]);
                     assert_true(fabs((double)g.s[h * W] - sum[h] * (double)*g.d) < 1e-4);
                 }
             }
