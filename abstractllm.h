@@ -6534,7 +6534,13 @@ ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
 ALLM__INLINE void       ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) { *p = (uint8_t)(v >> 8 * k); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return 0; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return *n; }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) { return (void)book, 0; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    (void)in;
+    return (uint32_t)book[v & 15] | (uint32_t)book[v >> 8 & 15] << 8 | (uint32_t)book[v >> 16 & 15] << 16 |
+           (uint32_t)book[v >> 24 & 15] << 24;
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
 ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
@@ -6701,7 +6707,13 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm512_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)book));
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, _mm512_shuffle_epi8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm512_cvtepi32_ps(a); }
@@ -6849,8 +6861,14 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)book));
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, _mm256_shuffle_epi8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
+    return shift < 7 ? n * (1 << shift) : shift == 7 ? 0 : n * -128;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
@@ -6993,8 +7011,12 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return vdupq_n_s32(0); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return vdupq_n_s32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) { return vld1q_u8(book); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, vqtbl1q_u8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
+    return shift < 7 ? n * (1 << shift) : shift == 7 ? 0 : n * -128;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
@@ -7106,15 +7128,15 @@ ALLM__INLINE float allm__vtopbits(allm__vf a) {
 /* Owns: the layout in which kernels read weights, one row of a table a format, and how rows of a file get into it. 16
  * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
  * that in a product no sum goes across lanes and no scale is broadcast. Holds: all instruction sets read the same
- * bytes; a packed matrix is at most half larger than its rows, but for codebooks, of which codes are packed: 6 bits
- * (IQ1, IQ3_S, FP4) or 9 to 10 (other IQ) a weight. */
+ * bytes; a packed matrix is at most half larger than its rows, but for the formats of least bits: 2.5 bits a weight
+ * of Q1_0 and TQ1_0, 3.4 or 3.6 of IQ1 and IQ2. */
 
 #ifndef ALLM__PASS
 
 enum {
     ALLM__ROWS       = 16,  /* packed together: a group */
     ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
-    ALLM__TILE_BYTES = 5120 /* most bytes of a packed tile */
+    ALLM__TILE_BYTES = 4096 /* most bytes of a packed tile */
 };
 
 /* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
@@ -7124,24 +7146,33 @@ enum {
  *     4 bits      4 lines: line i has c4 = i in its low halves and c4 = 4 + i in its high ones
  *     2 bits      2 lines: line i has c4 = 2s + i at bit 2s
  *     1 bit       a line has c4 = s at bit s
- * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Scales of formats with
- * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], and before the
- * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16]
- * scales there, then minima, as f32, or f16 or bf16 where the source has these. So a product reads a tile from its
- * first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
+ * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Codes of a book are places
+ * in a list of 8 or 16 values. Scales of formats with blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of
+ * superblocks: f16 d[16], dmin[16], or with a book f32 d[16], and before the codes of each 64 columns a byte [16 rows]
+ * for each of their scales, then of their minima; of all other formats [16] scales there, then minima, as f32, or f16
+ * or bf16 where these hold them. So a product reads a tile from its first byte to its last, as memory is fastest. Of
+ * columns and rows that do not exist scales are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
     int16_t n_cols;  /* of a tile */
     int8_t  n_bits;  /* of a code; 16, 32: floats */
-    int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
+    int8_t  n_value; /* bits of what it stands for: more with a book */
+    int8_t  shift;   /* ... which is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16, with minima also 64 */
     int16_t n_head;  /* bytes of scales a tile begins with (0: scales are of type at_d) ... */
     int16_t n_scale; /* ... and 64 columns begin with */
     /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
-    int16_t at_low, n_low, at_high, n_high, at_d; /* n_head 0: ALLM__F32, F16 or BF16 */
+    int16_t at_low, n_low, at_high, n_high, at_d; /* n_low 0: codes of any format; n_head 0: ALLM__F32, F16 or BF16 */
+    const int8_t *book; /* what codes stand for; NULL: themselves */
 } allm__pack;
+
+/* Books: the magnitudes of the codebooks' rows, as in room data, with both signs. */
+static const int8_t allm__book_odd[16] = {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15};
+static const int8_t allm__book_iq3[16] = {-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62};
+static const int8_t allm__book_iq2[16] = {-43, -25, -8, 8, 25, 43};
+static const int8_t allm__book_iq1[16] = {-9, -7, -1, 1, 7, 9}; /* eighths */
 
 enum { ALLM__NO_OFFSET = 32 };
 
@@ -7212,12 +7243,13 @@ static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c
 
 /* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4. */
 #define ALLM__AFFINE(n_bits, n_part, type) (1000 + 100 * (n_bits) + 50 * ((n_part) / 64) + (type))
-enum { ALLM__FP4_32 = 1000, ALLM__FP4_16 = 1001 };
+#define ALLM__FP4(n_part, type) (1000 + 50 * ((n_part) / 32) + (type))
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, (int16_t)offsetof(allm__##name, low), n_low,  \
-     (int16_t)offsetof(allm__##name, high), n_high, (int16_t)offsetof(allm__##name, d)}
+    {id, n_cols, n_bits, n_bits, shift, has_min, n_part, n_head, n_scale,                                       \
+     (int16_t)offsetof(allm__##name, low), n_low, (int16_t)offsetof(allm__##name, high), n_high,               \
+     (int16_t)offsetof(allm__##name, d), NULL}
     ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 0, qs, 4, qs, 0),
     ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qs, 0),
     ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, qs, 4, qh, 1),
@@ -7229,44 +7261,46 @@ static const allm__pack allm__packs[] = {
     ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qh, 8),
     ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64, 64, ql, 32, qh, 16),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-#define ALLM__PACK(id, n_cols, n_bits, shift, has_min, n_part) \
-    {id, n_cols, n_bits, shift, has_min, n_part, 0, 64 / (n_part) * 64 * (1 + has_min), 0, 0, 0, 0, 0}
-    ALLM__PACK(ALLM__Q1_0, 128, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__Q2_0, 64, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__TQ1_0, 256, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__TQ2_0, 256, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__MXFP4, 64, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__NVFP4, 64, 5, 4, 0, 16),
-    ALLM__PACK(ALLM__IQ4_NL, 64, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ4_XS, 256, 8, 7, 0, 32),
-#ifndef ABSTRACTLLM_NO_IQ
-    ALLM__PACK(ALLM__IQ2_XXS, 256, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ2_XS, 256, 8, 7, 0, 16),
-    ALLM__PACK(ALLM__IQ2_S, 256, 8, 7, 0, 16),
-    ALLM__PACK(ALLM__IQ3_XXS, 256, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ3_S, 256, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__IQ1_S, 256, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__IQ1_M, 256, 5, 4, 0, 16),
-#endif
-    ALLM__PACK(ALLM__FP4_32, 64, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__FP4_16, 64, 5, 4, 0, 16),
-#undef ALLM__PACK
-#define ALLM__PACK(n_bits, n_part, type, size)                                                       \
-    {ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, ALLM__NO_OFFSET, 1, n_part, 0,                   \
-     64 / (n_part) * 32 * size, 0, 0, 0, 0, type}
-#define ALLM__PACKS(n_bits)                                                                           \
-    ALLM__PACK(n_bits, 32, ALLM__F32, 4), ALLM__PACK(n_bits, 32, ALLM__F16, 2),                       \
-        ALLM__PACK(n_bits, 32, ALLM__BF16, 2), ALLM__PACK(n_bits, 64, ALLM__F32, 4),                  \
-        ALLM__PACK(n_bits, 64, ALLM__F16, 2), ALLM__PACK(n_bits, 64, ALLM__BF16, 2)
-    ALLM__PACKS(2),
-    ALLM__PACKS(3),
-    ALLM__PACKS(4),
-    ALLM__PACKS(5),
-    ALLM__PACKS(6),
+    {ALLM__F32, 64, 32, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+    {ALLM__F16, 64, 16, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+    {ALLM__BF16, 64, 16, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+#define ALLM__PACK(id, n_cols, n_bits, n_value, shift, has_min, n_part, type, book) /* scales of a type */ \
+    {id, n_cols, n_bits, n_value, shift, has_min, n_part, 0,                                               \
+     64 / (n_part) * 16 * (1 + has_min) * (type == ALLM__F32 ? 4 : 2), 0, 0, 0, 0, type, book}
+    ALLM__PACK(ALLM__Q1_0, 128, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__Q2_0, 64, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__TQ1_0, 256, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__TQ2_0, 256, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__IQ4_NL, 64, 4, 8, 7, 0, 32, ALLM__F16, allm__iq4_values),
+    ALLM__PACK(ALLM__MXFP4, 64, 4, 5, 4, 0, 32, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__NVFP4, 64, 4, 5, 4, 0, 16, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(32, ALLM__BF16), 64, 4, 5, 4, 0, 32, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(16, ALLM__BF16), 64, 4, 5, 4, 0, 16, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(32, ALLM__F32), 64, 4, 5, 4, 0, 32, ALLM__F32, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(16, ALLM__F32), 64, 4, 5, 4, 0, 16, ALLM__F32, allm__fp4_values),
+#define ALLM__PACKED(n_bits, n_part, type) \
+    ALLM__PACK(ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, n_bits, ALLM__NO_OFFSET, 1, n_part, type, NULL)
+#define ALLM__PACKS(n_bits, n_part)                                                             \
+    ALLM__PACKED(n_bits, n_part, ALLM__F32), ALLM__PACKED(n_bits, n_part, ALLM__F16),           \
+        ALLM__PACKED(n_bits, n_part, ALLM__BF16)
+    ALLM__PACKS(2, 32), ALLM__PACKS(3, 32), ALLM__PACKS(4, 32), ALLM__PACKS(5, 32), ALLM__PACKS(6, 32),
+    ALLM__PACKS(8, 32), ALLM__PACKS(2, 64), ALLM__PACKS(3, 64), ALLM__PACKS(4, 64), ALLM__PACKS(5, 64),
+    ALLM__PACKS(6, 64), ALLM__PACKS(8, 64),
 #undef ALLM__PACKS
+#undef ALLM__PACKED
+#undef ALLM__PACK
+#define ALLM__PACK(id, n_bits, n_value, shift, n_part, book) /* scales of superblocks: steps of an f32 */ \
+    {id, 256, n_bits, n_value, shift, 0, n_part, 64, 64 / (n_part) * 16, 0, 0, 0, 0, 0, book}
+    ALLM__PACK(ALLM__IQ4_XS, 4, 8, 7, 32, allm__iq4_values),
+#ifndef ABSTRACTLLM_NO_IQ
+    ALLM__PACK(ALLM__IQ2_XXS, 3, 8, 7, 32, allm__book_iq2),
+    ALLM__PACK(ALLM__IQ2_XS, 3, 8, 7, 16, allm__book_iq2),
+    ALLM__PACK(ALLM__IQ2_S, 3, 8, 7, 16, allm__book_iq2),
+    ALLM__PACK(ALLM__IQ3_XXS, 4, 8, 7, 32, allm__book_iq3),
+    ALLM__PACK(ALLM__IQ3_S, 4, 5, 4, 32, allm__book_odd),
+    ALLM__PACK(ALLM__IQ1_S, 3, 5, 4, 32, allm__book_iq1),
+    ALLM__PACK(ALLM__IQ1_M, 3, 5, 4, 16, allm__book_iq1),
+#endif
 #undef ALLM__PACK
 };
 
@@ -7288,7 +7322,7 @@ static size_t allm__pack_tile_bytes(const allm__pack *p) {
 /* Packed tensors in GGUF files have type numbers of our own: the number of the format, the version of this layout, and
  * "AK". Their data are the tiles of all their rows. Files of another version are refused: a change of layout is a new
  * version. */
-enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 1 };
+enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 2 };
 
 static int32_t allm__pack_type(int32_t id) { return ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | id; }
 
@@ -7332,14 +7366,9 @@ typedef struct allm__panel {
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
 } allm__panel;
 
-/* Is there a kernel that multiplies one token with packed columns as they are? */
-static int allm__pack_direct(const allm__pack *p) {
-    return p->n_head || !p->has_min || (p->n_bits == 4 && p->n_part == 64);
-}
-
-/* ... or a few? */
+/* Is there a kernel that multiplies a few tokens with packed columns as they are? There is for one. */
 static int allm__pack_direct_few(const allm__pack *p) {
-    if (!p->n_head) return p->n_bits == 4 && p->has_min && p->n_part == 64 && p->at_d != ALLM__F32;
+    if (!p->n_low) return p->n_bits == 4 && p->has_min;
     return p->n_bits >= 4 && p->id != ALLM__Q5_1;
 }
 
@@ -7354,25 +7383,40 @@ typedef struct allm__pack_unit {
     uint8_t period, keep;  /* ... but for these bits of the last byte of each period: a scale */
     uint8_t fill;
     int8_t  code;          /* what they stand for then; of codebooks their first row */
+    int8_t  at_d;          /* of superblocks: where d is (-1: in the high bits of IQ1_M's scales), ... */
+    float   step;          /* ... which times this is what all scales are multiples of */
 } allm__pack_unit;
 
 static const allm__pack_unit allm__pack_units[] = {
-    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1},
-    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1},
-    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1},
-    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1},
-    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8},
-    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4},
-    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1},   {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7}, /* eighths */
-    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7},
+    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1, 0, 0},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1, 0, 0},
+    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1, 0, 0},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1, 0, 0},
+    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1, 0, 0},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1, 0, 0},
+    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1, 0, 0}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1, 0, 1},
+    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8, 0, 0.125f}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8, 0, 0.125f},
+    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8, 0, 0.125f},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4, 0, 0.25f},
+    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1, 0, 1},        {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7, 0, 0.125f},
+    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7, -1, 0.125f},
 };
+
+/* What the scales of a superblock at p are multiples of. */
+static float allm__pack_step(const allm__pack_unit *u, const uint8_t *p) {
+    const uint8_t *scales = p + offsetof(allm__iq1_m, scales);
+    unsigned       h = 0;
+    for (int i = 0; i < 4 && u->at_d < 0; i++) h |= (unsigned)(scales[2 * i + 1] >> 4) << 4 * i;
+    return (u->at_d < 0 ? allm__f16_to_f32((uint16_t)h) : allm__h(p + u->at_d)) * u->step;
+}
+
+static const allm__pack_unit *allm__pack_unit_of(const allm__pack *k) {
+    const allm__pack_unit *u = allm__pack_units;
+    while (u->id != k->id) u++;
+    return u;
+}
 
 /* Codes, without an offset added, and scales of one block at p. */
 static void allm__pack_block(const allm__pack *k, const allm__fmt *fmt, const uint8_t *p, int8_t *q, float *d) {
-    const allm__pack_unit *u = allm__pack_units;
+    const allm__pack_unit *u = allm__pack_unit_of(k);
     float                  w[256], unit[256];
     uint8_t                plain[sizeof(allm__iq4_xs)]; /* the largest */
-    while (u->id != k->id) u++;
     memcpy(plain, p, (size_t)fmt->n_bytes);
     memset(plain + u->from, u->fill, (size_t)(u->mid - u->from));
     for (int i = u->mid; i < u->to; i++)
@@ -7423,9 +7467,12 @@ static void allm__pack_code(uint8_t *p, int n_bits, int r, int c, int q) {
     p[64 * (j % n_low) + k] |= (uint8_t)((q & ((1 << n_low) - 1)) << j / n_low * n_low);
 }
 
-/* Scale or minimum i of a row, of the type that the format has. */
+/* Scale, or minimum, i of a row, of the type that the format has. */
 static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
-    if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
+    if (k->n_head) { /* in steps */
+        const float n = rintf(x);
+        p[i] = (uint8_t)(n >= -128 && n < 128 ? (int)n : 0);
+    } else if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
     else {
         const uint16_t h = k->at_d == ALLM__F16 ? allm__f32_to_f16(x) : allm__f32_to_bf16(x); /* exact */
         p[2 * i] = (uint8_t)h, p[2 * i + 1] = (uint8_t)(h >> 8);
@@ -7436,17 +7483,24 @@ static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
 static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
     const int n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols), per_panel = 64 / k->n_part;
-    uint8_t   q[256];
-    float     d[16], m[16];
+    uint8_t   q[256], place[256] = {0}; /* of a value in the book */
+    float     d[16], m[16], step = 1;
     memset(to, 0, allm__pack_tile_bytes(k));
+    for (int i = 0; i < 256; i++) place[i] = (uint8_t)(k->book ? 0 : i);
+    for (int i = 15; i >= 0 && k->book; i--) place[k->book[i] + (1 << k->shift)] = (uint8_t)i;
     for (int r = 0; r < n_rows; r++) {
         allm__pack_row(w, k, g * ALLM__ROWS + r, i_tile * k->n_cols, n_cols, q, d, m);
+        if (k->n_head) { /* a tile is a block */
+            const uint8_t *row = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS + r) * w->row_bytes;
+            step = allm__pack_step(allm__pack_unit_of(k), row + i_tile * w->fmt->n_bytes);
+            memcpy(to + sizeof step * (size_t)r, &step, sizeof step);
+        }
         for (int c = 0; c < n_cols; c++) {
-            uint8_t  *panel = to + (size_t)(c / 64) * allm__pack_panel_bytes(k);
+            uint8_t  *panel = to + k->n_head + (size_t)(c / 64) * allm__pack_panel_bytes(k);
             const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
-            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, q[c]);
+            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, place[q[c]]);
             if (c % k->n_part) continue;
-            allm__pack_scale(k, panel, at, d[i]);
+            allm__pack_scale(k, panel, at, d[i] / step);
             if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
         }
     }
@@ -7461,8 +7515,11 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
         ALLM__FMT(n_bits, 32, ALLM__BF16, "bf16"), ALLM__FMT(n_bits, 64, ALLM__F32, "f32"),              \
         ALLM__FMT(n_bits, 64, ALLM__F16, "f16"), ALLM__FMT(n_bits, 64, ALLM__BF16, "bf16")
     static const allm__fmt fmts[] = {
-        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6),
-        {"FP4 in 32", ALLM__FP4_32, 64, 32, NULL, NULL, 1}, {"FP4 in 16", ALLM__FP4_16, 64, 32, NULL, NULL, 1},
+        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6), ALLM__FMTS(8),
+        {"FP4 in 32, bf16", ALLM__FP4(32, ALLM__BF16), 64, 32, NULL, NULL, 1},
+        {"FP4 in 16, bf16", ALLM__FP4(16, ALLM__BF16), 64, 32, NULL, NULL, 1},
+        {"FP4 in 32, f32", ALLM__FP4(32, ALLM__F32), 64, 32, NULL, NULL, 1},
+        {"FP4 in 16, f32", ALLM__FP4(16, ALLM__F32), 64, 32, NULL, NULL, 1},
     };
 #undef ALLM__FMTS
 #undef ALLM__FMT
@@ -7471,10 +7528,13 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
     if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
     if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
     if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
+    if (w->kind == ALLM__W_FP4 && !w->factor &&
+        (w->scales.fmt->id == ALLM__F8_E8M0 || w->scales.fmt->id == ALLM__F8_E4M3))
+        type = ALLM__BF16; /* has half of such a scale */
     if (w->kind == ALLM__W_INT && w->group % 32 == 0)
         id = ALLM__AFFINE(w->codes.bits, w->group % 64 ? 32 : 64, type);
     if (w->kind == ALLM__W_FP4 && !w->biases.data && !has_zero)
-        id = w->group % 32 == 0 ? ALLM__FP4_32 : w->group == 16 ? ALLM__FP4_16 : -1;
+        id = w->group % 32 && w->group != 16 ? -1 : ALLM__FP4(w->group % 32 ? 16 : 32, type);
     for (size_t i = 0; i < ALLM__COUNT(fmts); i++)
         if (fmts[i].id == id) return &fmts[i];
     return NULL;
@@ -8910,7 +8970,7 @@ ALLM__INLINE void ALLM__K(tile_floats)(int n_bits, const uint8_t *p, size_t ld, 
 
 /* Tile i_tile of group g: 16 rows from 16 g on. What is not there counts as zeros. */
 static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
-    if (!k->n_head && k->n_bits <= 8) {
+    if (!k->n_low && k->n_bits <= 8) {
         allm__pack_tile(w, k, g, i_tile, to);
         return;
     }
@@ -8958,6 +9018,11 @@ static void ALLM__K(pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *p
 
 /* ---- packed tiles to panels */
 
+/* What the codes of a format with a book stand for, with an offset. */
+static void ALLM__K(book)(const allm__pack *p, int shift, uint8_t *to /* [16] */) {
+    for (int i = 0; i < 16; i++) to[i] = (uint8_t)(p->book[i] + (1 << shift));
+}
+
 /* 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. Lines are read in order. */
 ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* [8] */) {
     const int low = n_bits & 14, at = low == 6 ? 4 : 0; /* bits without the odd one; where the 2-bit plane's go to */
@@ -8979,11 +9044,15 @@ ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* 
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
-ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
+ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, const uint8_t *book, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
             ALLM__K(codes)(p + r + 64 * b * n_bits, n_bits, c);
+            if (book) {
+                const ALLM__X(c) in = ALLM__X(c_book)(book);
+                ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_look)(book, in, c[j]);
+            }
             ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
         }
 }
@@ -8991,7 +9060,8 @@ ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q
 /* Scales of a panel, at sc, of a tile with superblocks. */
 ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, const int8_t *sc, allm__panel *to) {
     const int      n = 64 / p->n_part;
-    const allm__vf d  = allm__vload_f16(head), dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
+    const allm__vf d = p->n_low ? allm__vload_f16(head) : allm__vload((const float *)(const void *)head);
+    const allm__vf dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
     for (int k = 0; k < n; k++, sc += 16) {
         allm__vstore(to->d[k], allm__vmul(d, allm__vload_i8(sc)));
         if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n)));
@@ -9017,6 +9087,8 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
                             allm__panel *to) {
     const int    n_panels = p->n_cols / ALLM__PANEL_COLS; /* of a tile */
     const size_t n_tile   = allm__pack_tile_bytes(p);
+    uint8_t      book[16];
+    if (p->book) ALLM__K(book)(p, p->shift, book);
     for (int64_t i = i0; i < i0 + n; i++, to++) {
         const int64_t  i_tile = i / n_panels;
         const uint8_t *from   = tile;
@@ -9032,12 +9104,12 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
             }
         panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(panel, 2, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(panel, 3, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(panel, 4, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(panel, 5, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(panel, 6, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(panel, 8, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, NULL, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, p->book ? book : NULL, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, p->book ? book : NULL, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, NULL, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, NULL, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, NULL, to->q[0][0]); break;
         }
     }
 }
@@ -9062,13 +9134,13 @@ ALLM__INLINE int ALLM__K(wide)(int n_bits) {
     return n_bits <= ALLM__X(narrow_bits) ? 0 : n_bits <= 6 ? 1 : 2;
 }
 
-/* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with. i: which
- * of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
+/* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with (with
+ * minima: if codes are wide). i: which of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
 ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
                                      const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d, ALLM__X(f) m,
                                      ALLM__X(f) *acc) {
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) {
-        ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
+        ALLM__X(i) sum = has_min && wide < 2 ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
             sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
@@ -9079,7 +9151,7 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
     }
 }
 
-/* start[T]: the sums of T tokens for codes that are too large by 1 << shift. */
+/* start[T]: the sums of T tokens for codes that are too large by 1 << shift, or are not. */
 ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
 }
@@ -9095,7 +9167,7 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * j->W;
         int32_t   start[ALLM__TOKENS];
-        if (!has_min) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
+        if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
         ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
     }
@@ -9118,38 +9190,44 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
     }
 }
 
-enum { /* scales: before 64 columns f16, bytes (and f16 of 256 columns), bf16 or f32 */
-    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_bf16), ALLM__K(of_f32)
+enum { /* scales: before 64 columns f16; bytes, and f16 of 256 columns, or f32 of these; of the type that at_d says */
+    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_steps), ALLM__K(of_type)
 };
 
+ALLM__INLINE ALLM__X(f) ALLM__K(of)(const uint8_t *sc, int type, int i) {
+    if (type == ALLM__F16) return ALLM__X(load_f16)(sc + 32 * i);
+    return type == ALLM__BF16 ? ALLM__X(load_bf16)(sc + 32 * i) : ALLM__X(load_f32)(sc + 64 * i);
+}
+
 /* Half b of a panel, whose scales are at sc and codes at codes, times the block of T tokens: the operations of
- * tile_half. d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
+ * tile_half. d0 and m0: scale and minimum of a superblock; in: the book, if there is one. All between block and d0 are
+ * constants; n_part 64 of_type: 64 or 32. */
 ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, const uint8_t *codes, uint8_t *block,
                                     int T, int b, int kind, int n_bits, int n_part, int has_min, int shift,
-                                    int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, ALLM__X(f) *acc) {
-    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(n_bits);
+                                    int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, const uint8_t *book, ALLM__X(c) in,
+                                    ALLM__X(f) *acc) {
+    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits), type = j->p->at_d;
+    const int          parts = 64 / (kind == ALLM__K(of_type) && n_part == 64 ? j->p->n_part : n_part);
     const int32_t      W = T == 1 ? 1 : j->W;
     const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
     ALLM__K(codes)(codes, n_bits, c);
+    if (book) ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_look)(book, in, c[k]);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
-        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : (1 + h) * W, i_min = i + 64 / n_part;
+        const int  i = parts == 1 ? 0 : n * b + h, i_s = n == 1 ? 0 : (1 + h) * W, i_min = i + parts;
         ALLM__X(f) d = d0, m = m0;
         int32_t    start[4];
         if (kind == ALLM__K(of_half)) {
             d = ALLM__X(load_f16)(sc + 32 * i);
             if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
-        } else if (kind == ALLM__K(of_bf16)) {
-            d = ALLM__X(load_bf16)(sc + 32 * i);
-            if (has_min) m = ALLM__X(load_bf16)(sc + 32 * i_min);
-        } else if (kind == ALLM__K(of_super)) {
+        } else if (kind == ALLM__K(of_type)) {
+            d = ALLM__K(of)(sc, type, i);
+            if (has_min) m = ALLM__K(of)(sc, type, i_min);
+        } else {
             d = ALLM__X(mul)(d0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i));
             if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
-        } else {
-            d = ALLM__X(load_f32)(sc + 64 * i);
-            if (has_min) m = ALLM__X(load_f32)(sc + 64 * i_min);
         }
-        if (!has_min) ALLM__K(starts)(T, a.n + i_s, shift, start);
+        if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, shift, start);
         ALLM__K(tile_part)(T, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
     }
 }
@@ -9157,27 +9235,34 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
 /* T tokens times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
  * the machine does that best itself where a tile is read like this. All but j are constants. */
 ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int n_bits, int n_part, int has_min,
-                                   int shift, int n_planes) {
-    const int    super = kind == ALLM__K(of_super), n_byte = super ? 1 : kind == ALLM__K(of_f32) ? 4 : 2;
-    const size_t n_head = super ? 64 : 0, n_scale = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
+                                   int shift, int n_planes, int has_book) {
+    const int    super = kind == ALLM__K(of_super) || kind == ALLM__K(of_steps), typed = kind == ALLM__K(of_type);
+    const int    n_byte = super ? 1 : typed && j->p->at_d == ALLM__F32 ? 4 : 2;
+    const size_t n_head = super ? 64 : 0;
+    const size_t n_scale = typed ? (size_t)j->p->n_scale : 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
     const size_t n_panel = n_scale + 128 * (size_t)n_bits, one = allm__acts_block_bytes(n_planes);
     const size_t n_block = T == 1 ? one : j->stride;
+    uint8_t      list[16], *book = has_book ? list : NULL;
+    if (has_book) ALLM__K(book)(j->p, shift, list);
+    const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : j->packed);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
         ALLM__X(f)     acc[4], d = ALLM__X(set)(0), m = d;
         uint8_t       *block = j->block;
         const uint8_t *p     = j->packed;
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[t] = ALLM__X(set)(0);
         for (int64_t left = j->n_panels; left > 0; left -= 4) {
-            if (super) {
+            if (kind == ALLM__K(of_steps)) d = ALLM__X(load_f32)(p + 4 * r);
+            else if (super) {
                 d = ALLM__X(load_f16)(p + 2 * r);
                 if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
             }
             p += n_head;
             for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
                 const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
-                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
+                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, book,
+                                  in, acc);
                 ALLM__K(few_half)(j, sc, codes + 64 * n_bits, block + n_block, T, 1, kind, n_bits, n_part, has_min,
-                                  shift, n_planes, d, m, acc);
+                                  shift, n_planes, d, m, book, in, acc);
                 block += 2 * n_block;
             }
         }
@@ -9190,58 +9275,61 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
 ALLM__INLINE int ALLM__K(few_of)(const ALLM__K(tile) *j, int n, int kind, int n_bits, int n_part, int has_min,
                                  int shift, int n_planes) {
     if (n >= 4 && n != 5 && n_planes == 1) {
-        ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes);
+        ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes, 0);
         return 4;
     }
     if (n >= 3 && n_planes == 1) {
-        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes);
+        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes, 0);
         return 3;
     }
     ALLM__K(tile) two = *j;
     if (n == 1) two.t--, two.y -= two.ldy;
-    ALLM__K(few_run)(&two, 2, kind, n_bits, n_part, has_min, shift, n_planes);
+    ALLM__K(few_run)(&two, 2, kind, n_bits, n_part, has_min, shift, n_planes, 0);
     return ALLM__MIN(n, 2);
 }
 
-/* Of formats that have such a kernel: see allm__pack_direct. */
+/* One token, or of formats that have such a kernel a few: see allm__pack_direct_few. */
 ALLM__UNUSED static int ALLM__K(few)(const ALLM__K(tile) *j, int n, int n_planes) {
-    static const uint8_t types[] = {[ALLM__F32] = ALLM__K(of_f32), [ALLM__F16] = ALLM__K(of_half),
-                                    [ALLM__BF16] = ALLM__K(of_bf16)};
-    const int kind = !j->p->n_head ? types[j->p->at_d] : j->p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
-#define ALLM__IS(k, n_bits_, n_part_, has_min_) \
-    (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_)
-#define ALLM__FEW(...)                                                                     \
-    if (n_planes == 1) return ALLM__K(few_of)(j, n, __VA_ARGS__, 1);                       \
-    else return ALLM__K(few_of)(j, n, __VA_ARGS__, 2);
-#define ALLM__ONE(...)                                                                     \
-    if (n_planes == 1) ALLM__K(few_run)(j, 1, __VA_ARGS__, 1);                             \
-    else ALLM__K(few_run)(j, 1, __VA_ARGS__, 2);                                           \
-    return 1;
-#define ALLM__RUN(k, n_bits, n_part, has_min, shift, few)                                  \
-    if (ALLM__IS(k, n_bits, n_part, has_min)) {                                            \
-        if (few && j->W > 1) { ALLM__FEW(ALLM__K(k), n_bits, n_part, has_min, shift) }     \
-        ALLM__ONE(ALLM__K(k), n_bits, n_part, has_min, shift)                              \
+    const allm__pack *p = j->p;
+    const int kind = !p->n_head ? ALLM__K(of_type) : !p->n_low ? ALLM__K(of_steps)
+                     : p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
+    const int part = kind == ALLM__K(of_type) && p->n_part == 32 && p->has_min ? 64 : p->n_part;
+#define ALLM__IS(k, n_bits_, n_part, has_min_, has_book) \
+    (kind == ALLM__K(k) && p->n_bits == n_bits_ && part == n_part && p->has_min == has_min_ && !p->book == !has_book)
+#define ALLM__RUN(k, n_bits, n_part, has_min, shift, few, has_book)                        \
+    if (ALLM__IS(k, n_bits, n_part, has_min, has_book)) {                                  \
+        if (few && j->W > 1) {                                                             \
+            if (n_planes == 1)                                                             \
+                return ALLM__K(few_of)(j, n, ALLM__K(k), n_bits, n_part, has_min, shift, 1); \
+            return ALLM__K(few_of)(j, n, ALLM__K(k), n_bits, n_part, has_min, shift, 2);   \
+        }                                                                                  \
+        if (n_planes == 1)                                                                 \
+            ALLM__K(few_run)(j, 1, ALLM__K(k), n_bits, n_part, has_min, shift, 1, has_book); \
+        else ALLM__K(few_run)(j, 1, ALLM__K(k), n_bits, n_part, has_min, shift, 2, has_book); \
+        return 1;                                                                          \
     }
-    ALLM__RUN(of_half, 4, 32, 0, 3, 1)
-    ALLM__RUN(of_half, 4, 32, 1, 0, 1)
-    ALLM__RUN(of_half, 5, 32, 0, 4, 1)
-    ALLM__RUN(of_half, 5, 32, 1, 0, 0)
-    ALLM__RUN(of_half, 8, 32, 0, 7, 1)
-    ALLM__RUN(of_super, 2, 16, 1, 0, 0)
-    ALLM__RUN(of_super, 3, 16, 0, 2, 0)
-    ALLM__RUN(of_super, 4, 32, 1, 0, 1)
-    ALLM__RUN(of_super, 5, 32, 1, 0, 1)
-    ALLM__RUN(of_super, 6, 16, 0, 5, 1)
-    ALLM__RUN(of_f32, 2, 32, 0, 0, 0)
-    ALLM__RUN(of_half, 4, 64, 1, 0, 1)
-    ALLM__RUN(of_bf16, 4, 64, 1, 0, 1)
-    ALLM__RUN(of_f32, 4, 64, 1, 0, 0)
-    ALLM__RUN(of_f32, 5, 16, 0, 4, 0)
-    ALLM__RUN(of_f32, 5, 32, 0, 4, 0)
-    ALLM__RUN(of_f32, 8, 16, 0, 7, 0)
-    ALLM__RUN(of_f32, 8, 32, 0, 7, 0)
-#undef ALLM__ONE
-#undef ALLM__FEW
+    ALLM__RUN(of_half, 4, 32, 0, 3, 1, 0)
+    ALLM__RUN(of_half, 4, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 0, 4, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 1, 0, 0, 0)
+    ALLM__RUN(of_half, 8, 32, 0, 7, 1, 0)
+    ALLM__RUN(of_super, 2, 16, 1, 0, 0, 0)
+    ALLM__RUN(of_super, 3, 16, 0, 2, 0, 0)
+    ALLM__RUN(of_super, 4, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_super, 5, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_super, 6, 16, 0, 5, 1, 0)
+    ALLM__RUN(of_steps, 3, 16, 0, 7, 0, 1)
+    ALLM__RUN(of_steps, 3, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_steps, 4, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 4, 16, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 4, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 2, 32, 0, 0, 0, 0)
+    ALLM__RUN(of_type, 2, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 3, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 4, 64, 1, 0, 1, 0)
+    ALLM__RUN(of_type, 5, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 6, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 8, 64, 1, ALLM__NO_OFFSET, 0, 0)
 #undef ALLM__IS
 #undef ALLM__RUN
     ABSTRACTLLM_ASSERT(0);
@@ -9266,7 +9354,8 @@ ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, in
 }
 
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
-    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_bits), most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
+    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_value);
+    const int most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
     if (ALLM__X(width) > 1 && j->packed) return ALLM__K(few)(j, n, n_planes);
     if (j->p->n_part == 16) {
         if (min) return ALLM__K(some_of)(j, n, 1, 16, n_planes, 0); /* codes of 2 bits */
@@ -9274,7 +9363,8 @@ static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
         if (some && wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1);
         return ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
     }
-    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1); /* at most 6 bits */
+    if (min && most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 2);
+    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1);
     if (min) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 0);
     if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 2);
     if (some && wide) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
@@ -9316,7 +9406,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const int64_t n       = a->n_blocks / 2, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
-    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed && allm__pack_direct(j.p);
+    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
     const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;

@@ -340,7 +340,7 @@ static void test_kern_integers(void **state) {
         }
         for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
             for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].has_kernels && allm__fmts[i].n_weights > 1 &&
-                               allm__pack_find(allm__fmts[i].id)->n_head; c++) /* others are fractions */
+                               allm__pack_find(allm__fmts[i].id)->n_low; c++) /* others are fractions */
                 test_kern_exact(&allm__fmts[i], x, N, fills[c]);
     }
     free(x);
@@ -1249,7 +1249,7 @@ static void test_kern_source_check(const allm__wsrc *src) {
 
 static void test_kern_sources(void **state) {
     (void)state;
-    static const int bits[] = {2, 3, 4, 5, 6}, scales[] = {ALLM__F16, ALLM__BF16, ALLM__F32};
+    static const int bits[] = {2, 3, 4, 5, 6, 8}, scales[] = {ALLM__F16, ALLM__BF16, ALLM__F32};
     for (size_t b = 0; b < ALLM__COUNT(bits) + 2; b++)
         for (int64_t group = 32; group <= 128; group *= 2)
             for (size_t i = 0; i < ALLM__COUNT(scales); i++) {
