@@ -130,6 +130,7 @@
  *   schema  JSON Schema
  *   choice  tool calls that have to be
  *   arch    architectures
+ *   hyper   hyper-parameters, of files and of folders
  *   model   models
  *   lora    adapters
  *   conv    converter
@@ -7169,10 +7170,10 @@ typedef struct allm__pack { /* how a format is packed */
 } allm__pack;
 
 /* Books: the magnitudes of the codebooks' rows, as in room data, with both signs. */
-static const int8_t allm__book_odd[16] = {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15};
-static const int8_t allm__book_iq3[16] = {-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62};
-static const int8_t allm__book_iq2[16] = {-43, -25, -8, 8, 25, 43};
-static const int8_t allm__book_iq1[16] = {-9, -7, -1, 1, 7, 9}; /* eighths */
+static const int8_t allm__pack_odd[16] = {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15};
+static const int8_t allm__pack_iq3[16] = {-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62};
+static const int8_t allm__pack_iq2[16] = {-43, -25, -8, 8, 25, 43};
+static const int8_t allm__pack_iq1[16] = {-9, -7, -1, 1, 7, 9}; /* eighths */
 
 enum { ALLM__NO_OFFSET = 32 };
 
@@ -7293,13 +7294,13 @@ static const allm__pack allm__packs[] = {
     {id, 256, n_bits, n_value, shift, 0, n_part, 64, 64 / (n_part) * 16, 0, 0, 0, 0, 0, book}
     ALLM__PACK(ALLM__IQ4_XS, 4, 8, 7, 32, allm__iq4_values),
 #ifndef ABSTRACTLLM_NO_IQ
-    ALLM__PACK(ALLM__IQ2_XXS, 3, 8, 7, 32, allm__book_iq2),
-    ALLM__PACK(ALLM__IQ2_XS, 3, 8, 7, 16, allm__book_iq2),
-    ALLM__PACK(ALLM__IQ2_S, 3, 8, 7, 16, allm__book_iq2),
-    ALLM__PACK(ALLM__IQ3_XXS, 4, 8, 7, 32, allm__book_iq3),
-    ALLM__PACK(ALLM__IQ3_S, 4, 5, 4, 32, allm__book_odd),
-    ALLM__PACK(ALLM__IQ1_S, 3, 5, 4, 32, allm__book_iq1),
-    ALLM__PACK(ALLM__IQ1_M, 3, 5, 4, 16, allm__book_iq1),
+    ALLM__PACK(ALLM__IQ2_XXS, 3, 8, 7, 32, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ2_XS, 3, 8, 7, 16, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ2_S, 3, 8, 7, 16, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ3_XXS, 4, 8, 7, 32, allm__pack_iq3),
+    ALLM__PACK(ALLM__IQ3_S, 4, 5, 4, 32, allm__pack_odd),
+    ALLM__PACK(ALLM__IQ1_S, 3, 5, 4, 32, allm__pack_iq1),
+    ALLM__PACK(ALLM__IQ1_M, 3, 5, 4, 16, allm__pack_iq1),
 #endif
 #undef ALLM__PACK
 };
@@ -34846,10 +34847,9 @@ static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, i
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
  * may have), the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes
- * as formulas. Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE
- * is even and fits the head), so products of a few of them fit in int64. A family that only combines flags is a row
- * here; a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter
- * writes them; for each family the transformers implementation. */
+ * as formulas and their names in GGUF files and in folders. A family that only combines flags is a row here (and one of
+ * room hyper for its model_type); a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as
+ * llama.cpp's converter writes them; for each family the transformers implementation. */
 
 typedef enum allm__rope_kind {
     ALLM__ROPE_PAIRS,  /* elements 2i, 2i+1 */
@@ -34922,7 +34922,7 @@ typedef enum allm__rope_kind {
 #define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
 #define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
 #define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
-#define ALLM__T_RARE_BIAS ALLM__T(63)   /* biases that any family may have and hardly any model does */
+#define ALLM__T_RARE_BIAS ALLM__T(63)   /* biases that any family may have and hardly any model does; attn_norm_2 */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -34987,7 +34987,8 @@ enum { /* flags of a family */
     ALLM__A_EMBED_UNIT   = 1 << 23, /* RMS norm of embeddings, without weights */
     ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
     ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
-    ALLM__A_DENSE_BESIDE = 1 << 26  /* layers with experts have a feed-forward for every token, too */
+    ALLM__A_DENSE_BESIDE = 1 << 26, /* layers with experts have a feed-forward for every token, too */
+    ALLM__A_NORM_2       = 1 << 27  /* with attn_norm_2, that is attention's norm, and attn_norm the feed-forward's */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -35063,11 +35064,24 @@ static const allm__arch allm__archs[] = {
     ALLM__ROW("gptneox", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
               (ALLM__T_GPT2 & ~(ALLM__T_POSITIONS | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS)),
               ALLM__T_HEAD | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    /* Falcon-7B, 40B, 180B, 11B, not those with ALiBi */
+    ALLM__ROW("falcon", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY | ALLM__A_NORM_2,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_QKV_FUSED |
+                  ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("gptj", PAIRS, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_QKV | ALLM__T_OUT |
+                  ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS, 0),
+    ALLM__ROW("opt", NONE, RELU, ATTENTION, 0, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP |
+                  ALLM__T_DOWN, 0),
     ALLM__ROW("olmo", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_LLAMA & ~ALLM__T_NORMS, ALLM__T_HEAD),
     ALLM__ROW("olmo2", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_SWA_PLAIN,
               (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE,
               ALLM__T_HEAD),
     ALLM__ROW("olmoe", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_MOE | ALLM__T_QK_NORM_WHOLE, ALLM__T_HEAD),
+    ALLM__ROW("flex_olmo", HALVES, SILU, ATTENTION, 0, ALLM__A_NO_PRE_NORM,
+              (ALLM__T_MOE & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE, 0),
     ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
               ALLM__T_HEAD | ALLM__T_BIASES),
     ALLM__ROW("granite", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED, ALLM__T_LLAMA,
@@ -35163,268 +35177,6 @@ static const allm__arch allm__archs[] = {
 };
 #undef ALLM__ROW
 
-/* ---- Hugging Face folders */
-
-enum { /* flags of a class of models of transformers */
-    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
-    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
-    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
-    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
-    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
-    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
-    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
-    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
-    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
-    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
-    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
-    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
-};
-
-typedef struct allm__arch_hf {
-    const char     *type;    /* model_type */
-    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
-    allm__rope_kind rope;
-    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
-    uint32_t        flags;   /* ALLM__H_ */
-    uint32_t        set, clear; /* flags of a family */
-    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
-} allm__arch_hf;
-
-#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
-#define ALLM__EPS6 "\"rms_norm_eps\": 1e-6"
-#define ALLM__MOE(n, used, ff) "\"num_experts\": " #n ", \"num_experts_per_tok\": " #used ", " \
-                               "\"moe_intermediate_size\": " #ff
-#define ALLM__MAMBA_HEADS(each) "\"mamba_n_heads\": 128, \"mamba_d_head\": " #each ", \"mamba_n_groups\": 1, " \
-                                "\"mamba_d_state\": 256"
-#define ALLM__TIED "\"tie_word_embeddings\": true"
-#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
-#define ALLM__DELTA(n) "\"linear_num_key_heads\": 16, \"linear_num_value_heads\": 32, \"linear_key_head_dim\": 128, " \
-                       "\"linear_value_head_dim\": 128, \"num_key_value_heads\": " #n
-#define ALLM__QWEN2 "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " \
-                    "\"max_window_layers\": 28}"
-#define ALLM__GRANITE ALLM__EPS6 ", \"attention_multiplier\": 1"
-#define ALLM__GRANITE_MOE ", \"num_local_experts\": 8, \"num_experts_per_tok\": 2"
-#define ALLM__MLA ALLM__EPS6 ", \"kv_lora_rank\": 512, \"q_lora_rank\": 1536, \"qk_rope_head_dim\": 64, " \
-                  "\"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
-#define ALLM__DEEPSEEK3 ", \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true, \"n_routed_experts\": 256, " \
-                        "\"num_experts_per_tok\": 8, \"n_group\": 8, \"topk_group\": 4, \"n_shared_experts\": 1, " \
-                        "\"moe_intermediate_size\": 2048"
-static const allm__arch_hf allm__arch_hfs[] = {
-    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
-    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
-    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
-    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 1e6, \"num_local_experts\": 8, \"num_experts_per_tok\": 2}"},
-    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
-    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
-    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
-     "\"head_dim\": 128}"},
-    {"qwen2_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2}, /* texts; so are the next */
-    {"qwen2_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen2_5_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen2_5_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen3_vl_text", "qwen3", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
-    {"qwen3_vl_moe_text", "qwen3moe", ALLM__ROPE_HALVES, 0, 0, ALLM__A_EXPERT_NORM, 0,
-     "{" ALLM__EPS6 ", " ALLM__MOE(60, 4, 1408) ", \"norm_topk_prob\": true}"},
-    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
-     ALLM__MOE(60, 4, 1408) ", \"shared_expert_intermediate_size\": 5632, \"norm_topk_prob\": false}"},
-    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " ALLM__MOE(128, 8, 768) ", "
-     "\"norm_topk_prob\": false}"},
-    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
-     ALLM__MOE(512, 10, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
-    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(4) "}"},
-    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
-     ALLM__MOE(256, 8, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
-    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
-    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
-     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
-    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
-     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, "
-     "\"num_attention_heads\": 8, \"num_key_value_heads\": 4, \"max_position_embeddings\": 131072}" /* 4B has none */},
-    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
-     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
-    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
-    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
-    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
-    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
-    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
-    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
-    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
-    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
-    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
-    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"num_experts\": 64, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false}"},
-    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
-     "{" ALLM__EPS6 ", \"rope_theta\": 2e6, \"use_sliding_window\": false, "
-     "\"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
-    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE "}"},
-    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
-    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
-    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0,
-     "{" ALLM__GRANITE ALLM__GRANITE_MOE ", " ALLM__MAMBA_HEADS(64) ", \"shared_intermediate_size\": 1024}"},
-    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
-    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
-    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
-    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1, "
-     "\"n_group\": 1, \"topk_group\": 1, \"n_shared_experts\": 1, " ALLM__MOE(128, 8, 1408) "}"},
-    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
-    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
-     "{" ALLM__EPS5 ", \"num_experts_per_tok\": 4, \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, "
-     "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, "
-     "\"original_max_position_embeddings\": 4096}}"},
-    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"block_auto_adjust_ff_dim\": true, " ALLM__TIED "}"},
-    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0,
-     "{" ALLM__MLA ", \"routed_scaling_factor\": 1, \"topk_method\": \"greedy\", \"n_routed_experts\": 64, "
-     "\"n_shared_experts\": 2, \"moe_intermediate_size\": 1407}"},
-    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
-    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
-    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
-     "\"state_size\": 16, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
-    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"state_size\": 16, "
-     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
-    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
-     "\"num_heads\": 128, \"head_dim\": 64, \"state_size\": 128, \"n_groups\": 8, "
-     "\"max_position_embeddings\": 1048576}"},
-    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
-    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
-    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"moe_num_experts\": 64, \"moe_k\": 6, \"moe_num_shared_experts\": 2, "
-     "\"moe_intermediate_size\": 1536, " ALLM__TIED "}"},
-    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
-    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
-     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
-     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
-    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
-    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
-     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
-     "\"llama_4_scaling_beta\": 0.1}}"},
-    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
-     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
-    {"arcee", "arcee", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"lfm2_moe", "lfm2moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"norm_topk_prob\": true, \"use_expert_bias\": true, "
-     "\"routed_scaling_factor\": 1, " ALLM__MOE(32, 4, 1792) ", " ALLM__TIED "}"},
-    {"dots1", "dots1", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, \"routed_scaling_factor\": 1}"},
-    {"hunyuan_v1_moe", "hunyuan-moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"moe_topk\": 1, \"num_shared_expert\": 1}"},
-    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
-    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
-    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01, \"num_local_experts\": 16, "
-     "\"num_experts_per_tok\": 2}"},
-    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
-     "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
-     "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
-    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
-    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
-     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
-     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
-    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
-};
-
-/* Where hyper-parameters and tensors come from: one of two containers. */
-typedef struct allm__arch_src {
-    const allm__gguf    *g;
-    const allm__st      *st; /* with hf */
-    const allm__arch_hf *hf;
-    allm__conf           defaults; /* of hf; to be closed where st is given */
-    int                  shifted; /* 1 is already added to norms */
-    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
-} allm__arch_src;
-
-static const char *allm__arch_file(const allm__arch_src *s) {
-    return s->g ? s->g->files->name : s->st->config.source;
-}
-
-/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
-static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
-    char full[ALLM__CONF_MAX_KEY + 1];
-    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
-    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
-    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
-        for (int k = 0; k < 2; k++) {
-            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
-            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
-        }
-    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
-}
-
-/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
- * first. */
-static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
-                                                   const allm__conf **conf) {
-    const allm__conf_value *v = NULL;
-    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
-        for (const char *k = keys; *k && !v;) {
-            const size_t n = strcspn(k, " ");
-            snprintf(name, 64, "%.*s", (int)n, k);
-            *conf = allm__arch_conf(s, name);
-            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
-            k += n + (k[n] == ' ');
-        }
-    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
-    return v;
-}
-
-/* One key of another way to say it; absent: as for allm__conf_get_f64. */
-static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
-                                     double *out, allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
-}
-
-static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
-                                     int64_t *out, allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
-}
-
-static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
-                                      allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_bool(c, name, absent, out, err);
-}
-
 static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
     for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++)
         if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return &allm__archs[i];
@@ -35434,75 +35186,7 @@ static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
 /* Factors of activations that GGUF has no keys for, and multiplies into the weights instead. */
 static int allm__arch_folds(const allm__arch *base) { return base->mixer == ALLM__MIX_BOTH; }
 
-/* What the names of tensors begin with: the model's, then those of a layer's number. */
-static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
-                                               "language_model.", "model.text_model.", "transformer.", "gpt_neox.",
-                                               "backbone.", "bert."};
-static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
-
-static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
-    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++)
-        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
-            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
-            snprintf(s->base, sizeof s->base, "%s", allm__arch_bases[b]);
-            for (size_t i = 0; i < s->st->n_tensors; i++) {
-                const allm_str name = s->st->tensors[i].name;
-                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
-                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
-                    return ALLM_OK;
-            }
-        }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
-                      "\"model.layers.0.input_layernorm.weight\"");
-}
-
-/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
-static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
-    const allm__conf       *c = &s->st->config;
-    const allm__conf_value *v = allm__conf_find(c, "model_type");
-    allm_str                type = {"", 0};
-    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
-    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
-    type = v->text;
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
-        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
-    if (!s->hf)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
-                          ALLM__SHOW(type));
-    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
-    *out      = *a; /* every row names one; a test looks */
-    out->rope = s->hf->rope, out->swa = s->hf->swa;
-    for (size_t i = 0; i < s->st->n_tensors && a->mixer == ALLM__MIX_DELTA; i++) /* MLX: [channels, kernel, 1] */
-        s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
-                      s->st->tensors[i].dims[0] == 1;
-    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
-    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
-    int pairs = 1;
-    if (a->mixer == ALLM__MIX_MLA && allm__arch_hf_bool(s, "rope_interleave", 1, &pairs, err)) return err->status;
-    if (!pairs) out->rope = ALLM__ROPE_HALVES;
-    return allm__arch_find_names(s, err);
-}
-
-/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
-static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
-    allm_str name, none = {NULL, 0};
-    char     known[160] = "";
-    if (s->st ? allm__arch_find_hf(s, out, err)
-              : allm__gguf_get_str(s->g, "general.architecture", none, &name, err))
-        return err->status;
-    const allm__arch *a = s->st ? out : allm__arch_of(name);
-    if (a) {
-        *out = *a, out->may |= ALLM__T_EVERYWHERE;
-        if (out->rope != ALLM__ROPE_NONE) out->may |= ALLM__T_FREQS | ALLM__T_FACTORS;
-        return ALLM_OK;
-    }
-    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
-    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
-                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
-}
-
-/* ---- hyper-parameters */
+/* ---- hyper-parameters, layers */
 
 typedef enum allm__arch_scaling {
     ALLM__SCALING_NONE,
@@ -35640,7 +35324,7 @@ typedef struct allm__arch_key {
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
     char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
-    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room arch reads it itself */
+    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room hyper reads it itself */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
@@ -35672,7 +35356,7 @@ static const allm__arch_key allm__arch_keys[] = {
     {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0, "embedding_multiplier"},
     {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0, "residual_multiplier"},
     {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0, "logits_scaling logit_scale lm_head_multiplier"},
-    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual"},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual parallel_attn"},
     {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0, NULL},
     {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0, "type_vocab_size"},
     {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0,
@@ -35689,7 +35373,7 @@ static const allm__arch_key allm__arch_keys[] = {
     {"ssm.output_scale", 'f', ALLM__HP(ssm_out_scale), 0, 1e9, 1, 0, "ssm_out_multiplier"},
     {"ssm.norm_before_gate", 'b', ALLM__HP(norm_first), 0, 1, 0, 0, "mamba_norm_before_gate"},
     {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a', "altup_active_idx"},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, "rotary_dim"}, /* key_length */
     {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0, NULL},
     {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0, NULL},
     {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0, NULL},
@@ -35731,7 +35415,8 @@ static const allm__arch_key allm__arch_keys[] = {
     {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0, "hidden_size_per_layer_input"},
     {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0, "num_attention_heads n_head num_heads"},
     {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0, "num_key_value_heads"}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "block_ff_dim intermediate_size n_inner"},
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0,
+     "block_ff_dim intermediate_size n_inner ffn_dim ffn_hidden_size"},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -35742,6 +35427,730 @@ static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__ar
     if (*name != '.') snprintf(dst + strlen(dst), ALLM__ARCH_NAME - strlen(dst), "%s", name);
     return dst;
 }
+
+static const struct { const char *name; allm__kern_act act; } allm__arch_acts[] = { /* the usual name first */
+    {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+    {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+    {"relu2", ALLM__ACT_RELU2}, {"relu", ALLM__ACT_RELU}, {"quick_gelu", ALLM__ACT_GELU_QUICK},
+};
+
+static int allm__arch_act_of(allm_str name, allm__kern_act *act) { /* 0: not a known one */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_acts); i++)
+        if (allm__str_eq(name, allm__str_of(allm__arch_acts[i].name))) return *act = allm__arch_acts[i].act, 1;
+    return 0;
+}
+
+static const char *allm__arch_act_name(allm__kern_act act) {
+    size_t i = 0;
+    while (i < ALLM__COUNT(allm__arch_acts) && allm__arch_acts[i].act != act) i++;
+    return i < ALLM__COUNT(allm__arch_acts) ? allm__arch_acts[i].name : "";
+}
+
+/* ---- tensors */
+
+typedef struct allm__arch_tensor {
+    const char *name;  /* of a layer: behind "blk.<i>." */
+    char        place; /* g in allm__globals, l in allm__layer */
+    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
+    size_t      at;    /* offset of the field */
+    uint64_t    group;
+    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
+    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
+                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
+} allm__arch_tensor;
+
+#define ALLM__G(field) offsetof(allm__globals, field)
+static const allm__arch_tensor allm__arch_tensors[] = {
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
+     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
+     "wpe position_embeddings embeddings.position_embeddings embed_positions@o"},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
+     "per_layer_model_projection"},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
+     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm self_attn_layer_norm ln_mlp"},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "input_layernorm ln_1 self_attn_layer_norm ln_mlp"},
+    {"attn_norm_2.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_RARE_BIAS, "E", 0, "ln_attn"},
+    {"attn_norm_2.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_RARE_BIAS, "E", 0, "ln_attn"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj attn.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj attn.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj attn.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "j", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj attn.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj attn.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj attn.v_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
+     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h self_attention.query_key_value@h"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
+     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h self_attention.query_key_value@h"},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
+    {"attn_q_norm.bias", 'l', 'v', ALLM__L(q_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.q_layernorm"},
+    {"attn_k_norm.bias", 'l', 'v', ALLM__L(k_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.k_layernorm"},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
+     "temporal_block.o_proj attn.out_proj self_attention.dense"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
+     "temporal_block.o_proj attn.out_proj self_attention.dense"},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
+    {"attn_q_a.bias", 'l', 'v', ALLM__L(b_q_a), ALLM__T_RARE_BIAS, "A", 0, "self_attn.q_a_proj"},
+    {"attn_kv_a_mqa.bias", 'l', 'v', ALLM__L(b_kv_a), ALLM__T_RARE_BIAS, "H", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_RARE_BIAS, "E", 0, "self_attn.o_proj"}, /* of MLA */
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
+     "post_self_attn_layernorm post_attention_layernorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
+     "post_attention_layernorm"},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
+    {"shortconv.in_proj.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "3", 0, "conv.in_proj"},
+    {"shortconv.conv.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RARE_BIAS, "E", 0, "conv.conv"},
+    {"shortconv.out_proj.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "conv.out_proj"},
+    {"ssm_in.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "I", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "mixer.out_proj mamba.out_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
+     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
+     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
+     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
+     "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
+     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.input_gate_weight@t"},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.input_gate_bias"},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.recurrent_gate_weight@t"},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.recurrent_gate_bias"},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
+     "channel_pre_norm final_layer_norm"},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0,
+     "post_attention_layernorm ln_2 final_layer_norm"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
+     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense mlp.fc_in fc1"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
+     "shared_mlp.output_linear mlp_block.down_proj output.dense mlp.fc_out fc2"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0,
+     "mlp.gate_proj feed_forward.gate_proj mlp_block.gate_proj"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h feed_forward.up_proj mlp_block.up_proj intermediate.dense "
+     "mlp.fc_in fc1"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h feed_forward.down_proj mlp_block.down_proj output.dense "
+     "mlp.fc_out fc2"},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
+     "mlp.gate mlp.gate.wg block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
+     "feed_forward.gate router.proj"},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
+     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
+     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
+     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
+     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
+     "experts.gate_up_proj@2"},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
+     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
+     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
+     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
+     "pre_feedforward_layernorm_2"},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_1"},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_2"},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
+     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
+     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias feed_forward.expert_bias"},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj mlp.shared_mlp.gate_proj "
+     "shared_mlp.input_linear@1 mlp.gate_proj"},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj mlp.shared_mlp.up_proj "
+     "shared_mlp.input_linear@2 mlp.up_proj"},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
+     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj mlp.shared_mlp.down_proj "
+     "shared_mlp.output_linear mlp.down_proj"},
+    {"ffn_gate_shexp.bias", 'l', 'v', ALLM__L(shared.b_gate), ALLM__T_RARE_BIAS, "S", 0,
+     "mlp.shared_experts.gate_proj"},
+    {"ffn_up_shexp.bias", 'l', 'v', ALLM__L(shared.b_up), ALLM__T_RARE_BIAS, "S", 0, "mlp.shared_experts.up_proj"},
+    {"ffn_down_shexp.bias", 'l', 'v', ALLM__L(shared.b_down), ALLM__T_RARE_BIAS, "E", 0,
+     "mlp.shared_experts.down_proj"},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
+     "mlp.shared_expert_gate"},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
+     "post_feedforward_layernorm post_mlp_layernorm"},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
+     "altup.correct_output_scale"},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
+};
+
+/* A row of a group that any family may have, and yet not of this kind of layer. */
+static int allm__arch_other_mixer(const allm__arch *a, const allm__arch_tensor *row, const allm__layer *l) {
+    const char *name = row->name;
+    if (row->group != ALLM__T_RARE_BIAS) return 0;
+    if (!strncmp(name, "attn_norm_2", 11)) return !(a->flags & ALLM__A_NORM_2);
+    if (!strncmp(name, "shortconv.", 10)) return l->mixer != ALLM__MIX_CONV;
+    if (!strncmp(name, "ssm_", 4))
+        return l->mixer != ALLM__MIX_MAMBA && l->mixer != ALLM__MIX_MAMBA2 && l->mixer != ALLM__MIX_BOTH;
+    return !strcmp(name, "attn_output.bias") && l->mixer != ALLM__MIX_MLA;
+}
+
+/* Groups of tensors that a layer can have. */
+static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    uint64_t g = a->need | a->may;
+    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
+    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
+    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
+    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
+    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
+    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
+    if (hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST))) /* it is that of attention */
+        g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
+    return g;
+}
+
+/* Of these, what it must have. */
+static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
+    uint64_t       need    = a->need | choices;
+    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
+    return need & allm__arch_groups(a, hp, l);
+}
+
+static int64_t allm__arch_dim_in(const allm__hparams *hp) { /* [z | x | b | c | dt] of mamba 2 */
+    return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+}
+
+/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
+static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
+    switch (letter) {
+    case 'E': return hp->n_embd;
+    case 'V': return hp->n_vocab;
+    case 'C': return hp->n_ctx_train;
+    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
+    case 'T': return hp->n_types;
+    case 'F': return l->n_ff;
+    case 'H': return l->head_dim;
+    case 'R': return hp->n_rot / 2;
+    case 'N': return l->n_head;
+    case 'J': return l->n_head_kv;
+    case 'Q': return l->n_head * l->head_dim;
+    case 'D': return l->n_head * l->head_dim * 2;
+    case 'j': return l->n_head * l->head_dim * hp->q_parts;
+    case 'K': return l->n_head_kv * l->head_dim;
+    case 'U': return l->n_head_kv * l->head_dim_v;
+    case 'O': return l->n_head * l->head_dim_v;
+    case 'X': return hp->n_expert;
+    case 'G': return hp->n_ff_expert;
+    case '4': return 2 * hp->n_ff_expert;
+    case 't': return hp->n_stream - 1;
+    case 'u': return hp->n_stream;
+    case 'w': return hp->n_stream * hp->n_stream;
+    case 'y': return hp->n_laurel;
+    case 'S': return hp->n_ff_shared;
+    case 'A': return hp->q_lora;
+    case 'L': return hp->kv_lora;
+    case 'B': return l->n_head * hp->key_mla;
+    case 'P': return hp->key_mla - hp->n_rot;
+    case 'W': return hp->value_mla;
+    case 'Y': return l->n_head * hp->value_mla;
+    case 'q': return hp->conv_cache;
+    case '3': return 3 * hp->n_embd;
+    case 'k': return hp->conv_kernel;
+    case 'c':
+        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
+        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
+    case 'd': return hp->d_inner;
+    case '2': return 2 * hp->d_inner;
+    case 'i': return allm__arch_dim_in(hp);
+    case 'I': return l->mixer == ALLM__MIX_MAMBA ? 2 * hp->d_inner : allm__arch_dim_in(hp);
+    case 'n': return hp->n_ssm;
+    case 'b': return 2 * hp->n_ssm;
+    case 'x': return hp->n_ssm + 2 * hp->d_state;
+    case 's': return hp->d_state;
+    case 'g': return hp->n_ssm_group;
+    case 'z': return hp->d_inner / hp->n_ssm_group;
+    case 'v': return hp->d_inner / hp->n_ssm;
+    case 'p': return hp->n_per_layer;
+    case 'l': return hp->n_per_layer * hp->n_layer;
+    default: return 1; /* '1' */
+    }
+}
+
+// MARK: >>hyper  Hyper-parameters
+/* Owns: reading what a model is (the structs of room arch) from the keys of a GGUF file or from a folder's config.json,
+ * with what transformers' classes take for granted, one row a model_type; and what follows from these values. Holds
+ * after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and fits
+ * the head), so products of a few of them fit in int64. Spec: GGUF keys as llama.cpp's converter writes them; for each
+ * model_type its configuration class in transformers. */
+
+/* ---- classes of Hugging Face folders */
+
+enum { /* flags of a class of models of transformers */
+    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
+    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
+    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
+    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
+    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
+    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
+    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
+    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
+    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
+    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
+    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
+    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
+};
+
+typedef struct allm__arch_hf {
+    const char     *type;    /* model_type */
+    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
+    allm__rope_kind rope;
+    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
+    uint32_t        flags;   /* ALLM__H_ */
+    uint32_t        set, clear; /* flags of a family */
+    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
+} allm__arch_hf;
+
+#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
+#define ALLM__EPS6 "\"rms_norm_eps\": 1e-6"
+#define ALLM__MOE(n, used, ff) "\"num_experts\": " #n ", \"num_experts_per_tok\": " #used ", " \
+                               "\"moe_intermediate_size\": " #ff
+#define ALLM__MAMBA_HEADS(each) "\"mamba_n_heads\": 128, \"mamba_d_head\": " #each ", \"mamba_n_groups\": 1, " \
+                                "\"mamba_d_state\": 256"
+#define ALLM__TIED "\"tie_word_embeddings\": true"
+#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
+#define ALLM__DELTA(n) "\"linear_num_key_heads\": 16, \"linear_num_value_heads\": 32, \"linear_key_head_dim\": 128, " \
+                       "\"linear_value_head_dim\": 128, \"num_key_value_heads\": " #n
+#define ALLM__QWEN2 "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " \
+                    "\"max_window_layers\": 28}"
+#define ALLM__GRANITE ALLM__EPS6 ", \"attention_multiplier\": 1"
+#define ALLM__GRANITE_MOE ", \"num_local_experts\": 8, \"num_experts_per_tok\": 2"
+#define ALLM__MLA ALLM__EPS6 ", \"kv_lora_rank\": 512, \"q_lora_rank\": 1536, \"qk_rope_head_dim\": 64, " \
+                  "\"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
+#define ALLM__DEEPSEEK3 ", \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true, \"n_routed_experts\": 256, " \
+                        "\"num_experts_per_tok\": 8, \"n_group\": 8, \"topk_group\": 4, \"n_shared_experts\": 1, " \
+                        "\"moe_intermediate_size\": 2048"
+static const allm__arch_hf allm__arch_hfs[] = {
+    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 1e6, \"num_local_experts\": 8, \"num_experts_per_tok\": 2}"},
+    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
+    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     "\"head_dim\": 128}"},
+    {"qwen2_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2}, /* texts; so are the next */
+    {"qwen2_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen3_vl_text", "qwen3", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
+    {"qwen3_vl_moe_text", "qwen3moe", ALLM__ROPE_HALVES, 0, 0, ALLM__A_EXPERT_NORM, 0,
+     "{" ALLM__EPS6 ", " ALLM__MOE(60, 4, 1408) ", \"norm_topk_prob\": true}"},
+    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     ALLM__MOE(60, 4, 1408) ", \"shared_expert_intermediate_size\": 5632, \"norm_topk_prob\": false}"},
+    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " ALLM__MOE(128, 8, 768) ", "
+     "\"norm_topk_prob\": false}"},
+    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(512, 10, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
+    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(4) "}"},
+    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(256, 8, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
+    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
+    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
+    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, "
+     "\"num_attention_heads\": 8, \"num_key_value_heads\": 4, \"max_position_embeddings\": 131072}" /* 4B has none */},
+    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
+     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
+    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
+    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
+    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
+    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
+    {"falcon", "falcon", ALLM__ROPE_HALVES, 0, ALLM__H_FF4 | ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"max_position_embeddings\": 2048, " ALLM__TIED "}"},
+    {"gptj", "gptj", ALLM__ROPE_PAIRS, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"rotary_dim\": 64}"},
+    {"opt", "opt", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, " ALLM__TIED "}"},
+    {"flex_olmo", "flex_olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"rope_theta\": 5e5, \"num_experts\": 7, \"num_experts_per_tok\": 5, "
+     "\"norm_topk_prob\": false}"},
+    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
+    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
+    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"num_experts\": 64, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false}"},
+    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
+     "{" ALLM__EPS6 ", \"rope_theta\": 2e6, \"use_sliding_window\": false, "
+     "\"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
+    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE "}"},
+    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0,
+     "{" ALLM__GRANITE ALLM__GRANITE_MOE ", " ALLM__MAMBA_HEADS(64) ", \"shared_intermediate_size\": 1024}"},
+    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
+    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
+    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1, "
+     "\"n_group\": 1, \"topk_group\": 1, \"n_shared_experts\": 1, " ALLM__MOE(128, 8, 1408) "}"},
+    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
+    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
+     "{" ALLM__EPS5 ", \"num_experts_per_tok\": 4, \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, "
+     "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, "
+     "\"original_max_position_embeddings\": 4096}}"},
+    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"block_auto_adjust_ff_dim\": true, " ALLM__TIED "}"},
+    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{" ALLM__MLA ", \"routed_scaling_factor\": 1, \"topk_method\": \"greedy\", \"n_routed_experts\": 64, "
+     "\"n_shared_experts\": 2, \"moe_intermediate_size\": 1407}"},
+    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
+    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
+    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"state_size\": 16, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"state_size\": 16, "
+     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"num_heads\": 128, \"head_dim\": 64, \"state_size\": 128, \"n_groups\": 8, "
+     "\"max_position_embeddings\": 1048576}"},
+    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
+    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"num_key_value_heads\": 2, \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"num_key_value_heads\": 4, \"rope_theta\": 5e5, \"moe_num_experts\": 64, \"moe_k\": 6, "
+     "\"moe_num_shared_experts\": 2, \"moe_intermediate_size\": 1536, " ALLM__TIED "}"},
+    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
+     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
+     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
+    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}}"},
+    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"arcee", "arcee", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"lfm2_moe", "lfm2moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"norm_topk_prob\": true, \"use_expert_bias\": true, "
+     "\"routed_scaling_factor\": 1, " ALLM__MOE(32, 4, 1792) ", " ALLM__TIED "}"},
+    {"dots1", "dots1", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, \"routed_scaling_factor\": 1}"},
+    {"hunyuan_v1_moe", "hunyuan-moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"moe_topk\": 1, \"num_shared_expert\": 1}"},
+    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01, \"num_local_experts\": 16, "
+     "\"num_experts_per_tok\": 2}"},
+    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
+     "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
+     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
+     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
+    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
+};
+
+/* Where hyper-parameters and tensors come from: one of two containers. */
+typedef struct allm__arch_src {
+    const allm__gguf    *g;
+    const allm__st      *st; /* with hf */
+    const allm__arch_hf *hf;
+    allm__conf           defaults; /* of hf; to be closed where st is given */
+    int                  shifted; /* 1 is already added to norms */
+    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
+} allm__arch_src;
+
+static const char *allm__arch_file(const allm__arch_src *s) {
+    return s->g ? s->g->files->name : s->st->config.source;
+}
+
+/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
+static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
+    char full[ALLM__CONF_MAX_KEY + 1];
+    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
+    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
+        for (int k = 0; k < 2; k++) {
+            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
+            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+        }
+    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
+}
+
+/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
+ * first. */
+static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
+                                                   const allm__conf **conf) {
+    const allm__conf_value *v = NULL;
+    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
+        for (const char *k = keys; *k && !v;) {
+            const size_t n = strcspn(k, " ");
+            snprintf(name, 64, "%.*s", (int)n, k);
+            *conf = allm__arch_conf(s, name);
+            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
+            k += n + (k[n] == ' ');
+        }
+    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
+    return v;
+}
+
+/* One key of another way to say it; absent: as for allm__conf_get_f64. */
+static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
+                                     double *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
+                                     int64_t *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
+                                      allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_bool(c, name, absent, out, err);
+}
+
+/* What the names of tensors begin with: the model's, then those of a layer's number. */
+static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
+                                               "language_model.", "model.text_model.", "transformer.", "gpt_neox.",
+                                               "backbone.", "bert.", "model.decoder."};
+static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
+
+static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
+    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
+            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
+            snprintf(s->base, sizeof s->base, "%s", allm__arch_bases[b]);
+            for (size_t i = 0; i < s->st->n_tensors; i++) {
+                const allm_str name = s->st->tensors[i].name;
+                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
+                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
+                    return ALLM_OK;
+            }
+        }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
+                      "\"model.layers.0.input_layernorm.weight\"");
+}
+
+/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
+static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *v = allm__conf_find(c, "model_type");
+    allm_str                type = {"", 0};
+    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
+    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
+    type = v->text;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
+    if (!s->hf)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
+    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
+    *out      = *a; /* every row names one; a test looks */
+    out->rope = s->hf->rope, out->swa = s->hf->swa;
+    for (size_t i = 0; i < s->st->n_tensors && a->mixer == ALLM__MIX_DELTA; i++) /* MLX: [channels, kernel, 1] */
+        s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
+                      s->st->tensors[i].dims[0] == 1;
+    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
+    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
+    int pairs = 1;
+    if (a->mixer == ALLM__MIX_MLA && allm__arch_hf_bool(s, "rope_interleave", 1, &pairs, err)) return err->status;
+    if (!pairs) out->rope = ALLM__ROPE_HALVES;
+    return allm__arch_find_names(s, err);
+}
+
+/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    allm_str name, none = {NULL, 0};
+    char     known[160] = "";
+    if (s->st ? allm__arch_find_hf(s, out, err)
+              : allm__gguf_get_str(s->g, "general.architecture", none, &name, err))
+        return err->status;
+    const allm__arch *a = s->st ? out : allm__arch_of(name);
+    if (a) {
+        *out = *a, out->may |= ALLM__T_EVERYWHERE;
+        if (out->rope != ALLM__ROPE_NONE) out->may |= ALLM__T_FREQS | ALLM__T_FACTORS;
+        return ALLM_OK;
+    }
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
+                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
+}
+
+/* ---- values of keys */
 
 /* Fails with `key "..." <text>`; name: GGUF's, the key in config.json is that of the same row. */
 ALLM__PRINTF(5, 6)
@@ -35826,23 +36235,7 @@ static allm_status allm__arch_read_keys(const allm__arch_src *s, const allm__arc
     return ALLM_OK;
 }
 
-static const struct { const char *name; allm__kern_act act; } allm__arch_acts[] = { /* the usual name first */
-    {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
-    {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
-    {"relu2", ALLM__ACT_RELU2}, {"relu", ALLM__ACT_RELU}, {"quick_gelu", ALLM__ACT_GELU_QUICK},
-};
-
-static int allm__arch_act_of(allm_str name, allm__kern_act *act) { /* 0: not a known one */
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_acts); i++)
-        if (allm__str_eq(name, allm__str_of(allm__arch_acts[i].name))) return *act = allm__arch_acts[i].act, 1;
-    return 0;
-}
-
-static const char *allm__arch_act_name(allm__kern_act act) {
-    size_t i = 0;
-    while (i < ALLM__COUNT(allm__arch_acts) && allm__arch_acts[i].act != act) i++;
-    return i < ALLM__COUNT(allm__arch_acts) ? allm__arch_acts[i].name : "";
-}
+/* ---- GGUF files */
 
 /* An activation that is not the family's own, in GGUF files: a key that other readers know of few families only. */
 static allm_status allm__arch_read_act(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
@@ -35949,7 +36342,7 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     return ALLM_OK;
 }
 
-/* ---- hyper-parameters of folders that are no rows of the table */
+/* ---- folders: what is no row of the table of keys */
 
 /* A key of the RoPE settings: the newer style, of one kind of layers or of all, then the older one. */
 static const char *allm__arch_rope_keys(char dst[256], const char *kind, const char *key, const char *plain) {
@@ -36168,7 +36561,8 @@ static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__ar
                                          allm_error *err) {
     char                    key[64];
     const allm__conf       *c;
-    const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
+    const allm__conf_value *v =
+        allm__arch_hf_value(s, "hidden_activation hidden_act activation_function activation", key, &c);
     if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
     if (allm__arch_act_of(v->text, &hp->act)) return ALLM_OK;
     return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
@@ -36237,6 +36631,40 @@ static allm_status allm__arch_own_sizes(const allm__arch_src *s, allm__hparams *
     return ALLM_OK;
 }
 
+/* Settings of older classes: falcon, gpt_bigcode, opt. What changes a model beyond these is refused. */
+static allm_status allm__arch_older_folder(const allm__arch_src *s, allm__hparams *hp, allm__layer *layers,
+                                           allm_error *err) {
+    static const struct { const char *arch, *key; int usual; } only[] = {
+        {"falcon", "alibi", 0}, {"opt", "do_layer_norm_before", 1}, {"opt", "_remove_final_layer_norm", 0}};
+    const allm__conf *c = &s->st->config;
+    int               flag, newer = 0;
+    int64_t           n = 0;
+    for (size_t i = 0; i < ALLM__COUNT(only); i++) {
+        if (strcmp(only[i].arch, s->hf->arch)) continue;
+        if (allm__conf_get_bool(c, only[i].key, only[i].usual, &flag, err)) return err->status;
+        if (flag != only[i].usual)
+            return allm__conf_fail(c, only[i].key, allm__conf_find(c, only[i].key), err,
+                                   "is %s, which is not supported", flag ? "true" : "false");
+    }
+    if (!strcmp(s->hf->arch, "opt")) {
+        if (allm__conf_get_int(c, "word_embed_proj_dim", 1, 1 << 20, hp->n_embd, &n, err)) return err->status;
+        if (n != hp->n_embd)
+            return allm__conf_fail(c, "word_embed_proj_dim", allm__conf_find(c, "word_embed_proj_dim"), err,
+                                   "is not hidden_size, which is not supported");
+    }
+    const int falcon = !strcmp(s->hf->arch, "falcon");
+    if (!falcon && strcmp(s->hf->arch, "starcoder")) return ALLM_OK;
+    if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err) ||
+        (falcon && (allm__conf_get_bool(c, "new_decoder_architecture", 0, &newer, err) ||
+                    allm__conf_get_int(c, "num_kv_heads", 1, 65536, layers->n_head, &n, err))))
+        return err->status;
+    hp->parallel |= newer;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        if (flag && !newer) layers[i].n_head_kv = 1;
+        else if (falcon) layers[i].n_head_kv = n;
+    return ALLM_OK;
+}
+
 /* What differs from what the table has read. */
 static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
@@ -36262,10 +36690,7 @@ static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm
     if (!allm__arch_hf_value(s, "norm_topk_prob", key, &from)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (s->hf->flags & ALLM__H_NOT_SUMMED) hp->expert_norm = 0;
     hp->dt_norm = (s->hf->flags & ALLM__H_DT_NORM) != 0;
-    if (!strcmp(s->hf->arch, "starcoder")) {
-        if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err)) return err->status;
-        for (int64_t i = 0; i < hp->n_layer && flag; i++) layers[i].n_head_kv = 1;
-    }
+    if (allm__arch_older_folder(s, hp, layers, err)) return err->status;
     if (allm__conf_get_str(c, "topk_method", text, &text, err)) return err->status;
     if (allm__str_eq(text, ALLM__S("greedy"))) hp->n_expert_group = hp->n_expert_group_used = 0;
     if (!hp->n_expert) hp->n_expert_used = 0;
@@ -36313,6 +36738,8 @@ static allm_status allm__arch_read_folder(const allm__arch_src *s, const allm__a
     if (a->rope == ALLM__ROPE_NONE || !n_head) return hp->rope_factor = 1, hp->rope_base = 10000, ALLM_OK;
     return allm__arch_rope_folder(s, arena, hp, err);
 }
+
+/* ---- what follows from them */
 
 /* Heads of a layer with attention. */
 static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l,
@@ -36527,362 +36954,6 @@ static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a,
                     allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
     return allm__arch_derive(s, a, hp, *layers, err);
-}
-
-/* ---- tensors */
-
-typedef struct allm__arch_tensor {
-    const char *name;  /* of a layer: behind "blk.<i>." */
-    char        place; /* g in allm__globals, l in allm__layer */
-    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
-    size_t      at;    /* offset of the field */
-    uint64_t    group;
-    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
-    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
-    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
-                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
-} allm__arch_tensor;
-
-#define ALLM__G(field) offsetof(allm__globals, field)
-static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
-     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
-     "wpe position_embeddings embeddings.position_embeddings"},
-    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
-    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
-     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
-    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
-     "norm final_layernorm ln_f final_layer_norm"},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
-    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
-    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
-    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
-    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
-    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
-     "per_layer_model_projection"},
-    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
-     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
-    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
-     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
-     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
-     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "j", 0,
-     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
-     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
-     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
-     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
-     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h"},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
-    {"attn_q_norm.bias", 'l', 'v', ALLM__L(q_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.q_layernorm"},
-    {"attn_k_norm.bias", 'l', 'v', ALLM__L(k_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.k_layernorm"},
-    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
-     "temporal_block.o_proj"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
-     "temporal_block.o_proj"},
-    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
-    {"attn_q_a.bias", 'l', 'v', ALLM__L(b_q_a), ALLM__T_RARE_BIAS, "A", 0, "self_attn.q_a_proj"},
-    {"attn_kv_a_mqa.bias", 'l', 'v', ALLM__L(b_kv_a), ALLM__T_RARE_BIAS, "H", 0, "self_attn.kv_a_proj_with_mqa"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_RARE_BIAS, "E", 0, "self_attn.o_proj"}, /* of MLA */
-    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
-    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
-    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
-    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
-    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
-    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
-    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
-    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
-    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
-    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
-     "post_self_attn_layernorm post_attention_layernorm"},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
-     "post_attention_layernorm"},
-    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
-    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
-    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
-    {"shortconv.in_proj.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "3", 0, "conv.in_proj"},
-    {"shortconv.conv.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RARE_BIAS, "E", 0, "conv.conv"},
-    {"shortconv.out_proj.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "conv.out_proj"},
-    {"ssm_in.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "I", 0, "mixer.in_proj mamba.in_proj"},
-    {"ssm_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "mixer.out_proj mamba.out_proj"},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
-     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
-    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
-     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
-    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
-    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
-    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
-    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
-     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
-    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
-    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
-    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
-     "linear_attn.norm mixer.norm mamba.norm"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
-    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
-     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
-    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
-    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
-    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
-    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
-    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
-    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
-    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
-    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
-    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
-    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
-     "temporal_block.rg_lru.input_gate_weight@t"},
-    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
-     "temporal_block.rg_lru.input_gate_bias"},
-    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
-     "temporal_block.rg_lru.recurrent_gate_weight@t"},
-    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
-     "temporal_block.rg_lru.recurrent_gate_bias"},
-    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
-    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
-    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
-    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
-    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
-    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
-    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
-    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
-    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
-     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
-     "channel_pre_norm"},
-    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
-     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
-     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
-     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
-     "shared_mlp.input_linear@2"},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
-     "shared_mlp.output_linear mlp_block.down_proj output.dense"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0,
-     "mlp.gate_proj feed_forward.gate_proj mlp_block.gate_proj"},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h feed_forward.up_proj mlp_block.up_proj intermediate.dense"},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h feed_forward.down_proj mlp_block.down_proj output.dense"},
-    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
-     "mlp.gate mlp.gate.wg block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
-     "feed_forward.gate router.proj"},
-    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
-    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
-     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
-     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
-     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
-     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
-    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
-     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
-     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
-     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
-     "experts.gate_up_proj@2"},
-    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
-     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
-     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
-     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
-    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
-    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
-    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
-     "pre_feedforward_layernorm_2"},
-    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
-     "post_feedforward_layernorm_1"},
-    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
-     "post_feedforward_layernorm_2"},
-    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
-    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
-     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
-    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
-     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
-    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
-     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
-    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
-     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias feed_forward.expert_bias"},
-    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj mlp.shared_mlp.gate_proj "
-     "shared_mlp.input_linear@1 mlp.gate_proj"},
-    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj mlp.shared_mlp.up_proj "
-     "shared_mlp.input_linear@2 mlp.up_proj"},
-    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
-     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj mlp.shared_mlp.down_proj "
-     "shared_mlp.output_linear mlp.down_proj"},
-    {"ffn_gate_shexp.bias", 'l', 'v', ALLM__L(shared.b_gate), ALLM__T_RARE_BIAS, "S", 0,
-     "mlp.shared_experts.gate_proj"},
-    {"ffn_up_shexp.bias", 'l', 'v', ALLM__L(shared.b_up), ALLM__T_RARE_BIAS, "S", 0, "mlp.shared_experts.up_proj"},
-    {"ffn_down_shexp.bias", 'l', 'v', ALLM__L(shared.b_down), ALLM__T_RARE_BIAS, "E", 0,
-     "mlp.shared_experts.down_proj"},
-    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
-     "mlp.shared_expert_gate"},
-    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
-     "post_feedforward_layernorm post_mlp_layernorm"},
-    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
-    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
-    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
-    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
-    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
-    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
-    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
-    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
-    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
-    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
-     "altup.correct_output_scale"},
-    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
-    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
-    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
-    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
-};
-
-/* The norm before attention is that before the feed-forward too. */
-static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
-    return hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST));
-}
-
-/* A row of a group that any family may have, and yet not of this kind of layer. */
-static int allm__arch_other_mixer(const allm__arch_tensor *row, const allm__layer *l) {
-    const char *name = row->name;
-    if (row->group != ALLM__T_RARE_BIAS) return 0;
-    if (!strncmp(name, "shortconv.", 10)) return l->mixer != ALLM__MIX_CONV;
-    if (!strncmp(name, "ssm_", 4))
-        return l->mixer != ALLM__MIX_MAMBA && l->mixer != ALLM__MIX_MAMBA2 && l->mixer != ALLM__MIX_BOTH;
-    return !strcmp(name, "attn_output.bias") && l->mixer != ALLM__MIX_MLA;
-}
-
-/* Groups of tensors that a layer can have. */
-static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
-    uint64_t g = a->need | a->may;
-    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
-    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
-    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
-    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
-    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
-    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
-    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
-    if (allm__arch_one_norm(a, hp)) g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
-    return g;
-}
-
-/* Of these, what it must have. */
-static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
-    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
-    uint64_t       need    = a->need | choices;
-    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
-    return need & allm__arch_groups(a, hp, l);
-}
-
-static int64_t allm__arch_dim_in(const allm__hparams *hp) { /* [z | x | b | c | dt] of mamba 2 */
-    return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
-}
-
-/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
-static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
-    switch (letter) {
-    case 'E': return hp->n_embd;
-    case 'V': return hp->n_vocab;
-    case 'C': return hp->n_ctx_train;
-    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
-    case 'T': return hp->n_types;
-    case 'F': return l->n_ff;
-    case 'H': return l->head_dim;
-    case 'R': return hp->n_rot / 2;
-    case 'N': return l->n_head;
-    case 'J': return l->n_head_kv;
-    case 'Q': return l->n_head * l->head_dim;
-    case 'D': return l->n_head * l->head_dim * 2;
-    case 'j': return l->n_head * l->head_dim * hp->q_parts;
-    case 'K': return l->n_head_kv * l->head_dim;
-    case 'U': return l->n_head_kv * l->head_dim_v;
-    case 'O': return l->n_head * l->head_dim_v;
-    case 'X': return hp->n_expert;
-    case 'G': return hp->n_ff_expert;
-    case '4': return 2 * hp->n_ff_expert;
-    case 't': return hp->n_stream - 1;
-    case 'u': return hp->n_stream;
-    case 'w': return hp->n_stream * hp->n_stream;
-    case 'y': return hp->n_laurel;
-    case 'S': return hp->n_ff_shared;
-    case 'A': return hp->q_lora;
-    case 'L': return hp->kv_lora;
-    case 'B': return l->n_head * hp->key_mla;
-    case 'P': return hp->key_mla - hp->n_rot;
-    case 'W': return hp->value_mla;
-    case 'Y': return l->n_head * hp->value_mla;
-    case 'q': return hp->conv_cache;
-    case '3': return 3 * hp->n_embd;
-    case 'k': return hp->conv_kernel;
-    case 'c':
-        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
-        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
-    case 'd': return hp->d_inner;
-    case '2': return 2 * hp->d_inner;
-    case 'i': return allm__arch_dim_in(hp);
-    case 'I': return l->mixer == ALLM__MIX_MAMBA ? 2 * hp->d_inner : allm__arch_dim_in(hp);
-    case 'n': return hp->n_ssm;
-    case 'b': return 2 * hp->n_ssm;
-    case 'x': return hp->n_ssm + 2 * hp->d_state;
-    case 's': return hp->d_state;
-    case 'g': return hp->n_ssm_group;
-    case 'z': return hp->d_inner / hp->n_ssm_group;
-    case 'v': return hp->d_inner / hp->n_ssm;
-    case 'p': return hp->n_per_layer;
-    case 'l': return hp->n_per_layer * hp->n_layer;
-    default: return 1; /* '1' */
-    }
 }
 
 // MARK: >>model  Models
@@ -37126,6 +37197,7 @@ static void allm__model_whole(const allm__model_view *v, int64_t *n_rows, int64_
         rows += d[0] * d[1] * d[2] * d[3] / *n_cols;
     }
     if (v->way == '1' || v->way == '2') rows *= 2;
+    if (v->way == 'o') rows += 2 * hp->n_embd;
     if (v->way == 'k' || v->way == 'v')
         rows = v->l->n_head * (hp->key_mla - hp->n_rot + hp->value_mla), *n_cols = hp->kv_lora;
     if (v->way == 'q' || v->way == 'z') rows = 2 * hp->n_ssm_group * hp->d_state + 2 * hp->d_inner;
@@ -37175,7 +37247,8 @@ static allm_status allm__model_part_keys(const allm__model_view *v, const allm__
 
 /* The parts of source w that are row k of the view's; returns how many, or -1 with an error. The letters:
  *     t      [in, out], if the class has such
- *     h      Q, K and V of each head
+ *     h      Q of some heads, then K and V that they share
+ *     o      behind two rows more
  *     1, 2   gate and up, one after the other in every expert, or every other row
  *     k, v   keys and values of each head of MLA
  *     q, z   of each head of K: q, k, v, and z
@@ -37195,7 +37268,10 @@ static int64_t allm__model_part(const allm__model_view *v, int k, const allm__ws
     const int per_head = v->way == 'h' ||
                          (v->m->src.hf->flags & ALLM__H_FF4 && v->n == 3 && v->m->own_arch.rope == ALLM__ROPE_NONE &&
                           v->l->n_head_kv == v->l->n_head && !(v->m->src.hf->flags & ALLM__H_IN_OUT));
-    if (per_head) to->first = k * v->l->head_dim, to->run = v->l->head_dim, to->step = 3 * v->l->head_dim;
+    const int64_t dim = v->l->head_dim, share = v->l->n_head_kv ? v->l->n_head / v->l->n_head_kv : 1;
+    if (per_head) {
+        to->first = k ? (share + k - 1) * dim : 0, to->run = k ? dim : share * dim, to->step = (share + 2) * dim;
+    } else if (v->way == 'o') to->first = 2 * hp->n_embd;
     else if (v->way == '1' || v->way == '2') {
         to->run = fused ? 1 : each, to->step = 2 * to->run, to->first = (v->way - '1') * to->run;
     } else if (v->way == 'v')
@@ -37359,7 +37435,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     const uint64_t groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
     uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
     if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
-    if (!(groups & row->group) || (!global && allm__arch_other_mixer(row, l)))
+    if (!(groups & row->group) || (!global && allm__arch_other_mixer(m->arch, row, l)))
         return ALLM_OK; /* if it is there, it is found unused */
     if (m->src.st) return allm__model_bind_folder(m, row, n, i_layer, (needs & row->group) != 0, used, err);
     if (global) snprintf(name, sizeof name, "%s", row->name);
@@ -40499,7 +40575,7 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     int64_t             dims[4], more[4];
     memset(&s, 0, sizeof s);
     if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || row->group == ALLM__T_XIELU ||
-        allm__arch_other_mixer(row, l))
+        allm__arch_other_mixer(m->arch, row, l))
         return ALLM_OK;
     const int32_t n_dims = allm__model_dims(m, row, l, dims);
     if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
@@ -42935,13 +43011,19 @@ static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n,
     }
 }
 
+/* What a feed-forward with experts is given: [n_tok, n_embd] */
+static const float *allm__fwd_experts_in(const allm__fwd *f) {
+    return f->m->arch->flags & ALLM__A_NO_PRE_NORM ? f->s->x : f->s->h;
+}
+
 static void allm__fwd_gather(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
     const allm__fwd *f = (const allm__fwd *)arg;
+    const float     *in = allm__fwd_experts_in(f);
     const int64_t    n = f->m->hp.n_embd;
     int64_t          from, to;
     allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
     for (int64_t i = from; i < to; i++)
-        memcpy(f->s->pair_x + i * n, f->s->h + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
+        memcpy(f->s->pair_x + i * n, in + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
     allm__fwd_quant_pairs(f, f->s->pair_x, n, from, to);
 }
 
@@ -43005,7 +43087,7 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
         if (!l->shared.up.fmt) memset(y, 0, (size_t)n * sizeof *y);
         else if (l->shared_gate.fmt) {
             float gate;
-            allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
+            allm__fwd_multiply(f, &l->shared_gate, 0, 1, allm__fwd_experts_in(f) + t * n, n, NULL, 1, &gate, 1, i_part);
             f->kern->scale(y, 1 / (1 + expf(-gate)), n);
         }
         for (int64_t i = t * k; i < (t + 1) * k; i++)
@@ -43305,7 +43387,8 @@ static void allm__fwd_layer_of_sums(allm__fwd *f, int32_t n_keep) {
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
-    const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    const int          swap  = par && l->ffn_norm && f->m->arch->flags & ALLM__A_NORM_2;
+    const int          one   = swap || (par && !l->ffn_norm); /* attn_norm is also, or only, the feed-forward's */
     if (l->has & ALLM__T_NORM_SUMS) {
         allm__fwd_layer_of_sums(f, n_keep);
         return;
@@ -43314,7 +43397,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
         allm__fwd_layer_of_streams(f, n_keep);
         return;
     }
-    allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
+    allm__fwd_x_input(f, !plain, 0, swap ? l->ffn_norm : l->attn_norm, swap ? l->ffn_norm_b : l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
     if (l->experts || l->ff.up.fmt) {
