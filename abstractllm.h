@@ -6210,14 +6210,16 @@ static float allm__wsrc_zero(const allm__wsrc *w, int64_t r, int64_t group) {
 }
 
 /* Codes of columns c .. c + n of row r, and for each `step` of them d and m with weight = q * d + m, to the last bit
- * but for the rounding of m. 0: not a format of integer codes, or columns of one step are of different groups. */
-ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, int64_t step, uint8_t *q,
-                                         float *d, float *m) {
-    if (w->kind != ALLM__W_INT || w->g_idx || w->group % step || c % step) return 0;
+ * but for the rounding of m. order: columns are taken in this order, NULL: as they are. 0: not a format of integer
+ * codes, or columns of one step may be of different groups. */
+ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, const int32_t *order, int64_t r, int64_t c, int64_t n,
+                                         int64_t step, uint8_t *q, float *d, float *m) {
+    if (w->kind != ALLM__W_INT || (w->g_idx && !order) || w->group % step || c % step) return 0;
     r = w->row0 + r * w->row_step;
-    allm__wbits_row(&w->codes, r, c, n, q);
+    if (!order) allm__wbits_row(&w->codes, r, c, n, q);
+    for (int64_t i = 0; i < n && order; i++) allm__wbits_row(&w->codes, r, order[c + i], 1, q + i);
     for (int64_t i = 0; i < n; i += step, d++, m++) {
-        const int64_t g = (c + i) / w->group;
+        const int64_t g = allm__wsrc_group_of(w, order ? order[c + i] : c + i);
         *d = allm__wsrc_scale(w, r, g);
         *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * allm__wsrc_zero(w, r, g);
     }
@@ -6270,6 +6272,19 @@ static void allm__wsrc_row_flat(const allm__wsrc *w, int64_t r, int64_t c, int64
         }
         for (; i < next; i++) *dst++ = allm__load_f32(w->map + 4 * (w->data[i / 2] >> (i % 2 ? 0 : 4) & 15)) * scale;
     }
+}
+
+/* The columns of a matrix whose groups' columns are apart, group by group, to order [n_cols]; 0: groups are not all as
+ * wide as they should be. next: [n_cols / group] scratch. */
+ALLM__UNUSED static int allm__wsrc_order(const allm__wsrc *w, int32_t *order, int64_t *next) {
+    const int64_t n = w->n_cols / w->group;
+    for (int64_t g = 0; g < n; g++) next[g] = 0;
+    for (int64_t c = 0; c < w->n_cols; c++) {
+        const int64_t g = allm__wsrc_group_of(w, c);
+        if (g >= n || next[g] == w->group) return 0;
+        order[g * w->group + next[g]++] = (int32_t)c;
+    }
+    return n * w->group == w->n_cols;
 }
 
 /* Weights (r, c) .. (r, c + n) of the first matrix as floats; r and c + n are within it. */
@@ -7188,6 +7203,8 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     const struct allm__mat_part *parts; /* [n_parts], or NULL */
     int32_t          n_parts;
     int64_t          row0; /* of a slice: its first row in the whole */
+    const int32_t   *order; /* [n_cols] the input's column that each column is packed for, in matrices of one part; or
+                             * NULL: their own. Of some products only, see room model */
     const struct allm__lora_use *lora; /* what an adapter adds to products (room lora), or NULL */
 } allm__mat;
 
@@ -7438,7 +7455,7 @@ static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, i
         allm__wsrc       one;
         const allm__wsrc *from = allm__mat_source(w, &r, &one);
         if (k->has_min) {
-            (void)allm__wsrc_codes(from, r, c, n, k->n_part, q, d, m);
+            (void)allm__wsrc_codes(from, w->order, r, c, n, k->n_part, q, d, m);
             return;
         }
         const int64_t at = from->row0 + r * from->row_step; /* FP4 */
@@ -37019,6 +37036,7 @@ struct allm_model {
     double           *rope_freq[3]; /* radians a position [n_rot/2]: plain, with windows, of long texts; or NULL */
     float             rope_magnitude[2]; /* of sine and cosine, of layers without and with a window */
     int               any_window;
+    int               any_order; /* a matrix has an order of its columns */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
@@ -37306,6 +37324,27 @@ static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_
     return plain ? fmt : codes ? codes : allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
 }
 
+/* A matrix whose groups' columns are apart (GPTQ's act-order) is packed with its columns in the groups' order, if it is
+ * one of those whose products bring the input into this order (see room fwd). */
+static allm_status allm__model_order(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                     allm__mat *to) {
+    static const size_t fields[] = {ALLM__L(wq), ALLM__L(wk), ALLM__L(wv), ALLM__L(wo), ALLM__L(ff.gate),
+                                    ALLM__L(ff.up), ALLM__L(ff.down)};
+    allm_model         *m = v->m;
+    allm__wsrc          plain = p->w;
+    const size_t        n = (size_t)plain.n_cols;
+    int                 is = plain.g_idx && n_parts == 1 && !m->reference && v->row->place == 'l', one = 0;
+    for (size_t i = 0; i < ALLM__COUNT(fields); i++) one |= v->row->at == fields[i];
+    plain.g_idx = NULL;
+    const allm__fmt *codes = is && one ? allm__pack_of(&plain) : NULL;
+    if (!codes) return ALLM_OK;
+    int32_t *order = (int32_t *)allm__arena_array(&m->arena, n, sizeof *order, sizeof *order);
+    int64_t *next  = (int64_t *)allm__alloc(&m->host, n * sizeof *next, sizeof *next);
+    if (order && next && allm__wsrc_order(&p->w, order, next)) to->fmt = codes, to->order = order, m->any_order = 1;
+    allm__free(&m->host, next, n * sizeof *next);
+    return order && next ? ALLM_OK : allm__fail_memory(v->err, n * sizeof *next);
+}
+
 static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
                                         allm__mat *to) {
     allm_model *m = v->m;
@@ -37321,6 +37360,7 @@ static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__m
     memcpy(own, p, (size_t)n_parts * sizeof *own);
     to->parts = own, to->n_parts = (int32_t)n_parts;
     to->fmt   = allm__model_target(m, p, n_parts, v->row->at == ALLM__L(router)); /* a choice is not rounded */
+    if (allm__model_order(v, p, n_parts, to)) return v->err->status;
     return m->int8 |= v->row->place == 'l' && to->fmt->n_weights > 1 && !m->reference, ALLM_OK;
 }
 
@@ -40783,6 +40823,8 @@ struct allm_session {
     int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
+    uint8_t    *order;   /* [n_parts][n_order] bytes: inputs of products with an order of their own, also rounded */
+    size_t      n_order;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
     float      *attend;  /* [n_parts, n_attend] */
     int64_t     n_attend, n_spans; /* n_spans: of n_ctx */
@@ -41022,6 +41064,9 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
+    s->n_order  = m->any_order ? (size_t)n_col * ALLM__TOKENS * sizeof(float) + 64 : 0;
+    s->n_order  = (s->n_order + (m->any_order ? allm__acts_bytes(n_col, p->n_batch, 2) : 0) + 63) / 64 * 64;
+    s->order    = (uint8_t *)allm__kv_array(l, n_part, (int64_t)s->n_order, 1);
     s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v, p->type);
     s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
@@ -41843,6 +41888,24 @@ static void allm__fwd_run(allm__fwd *f, allm_task task) {
 /* Multiplications between two looks at whether the batch is cancelled: a few milliseconds, without SIMD or with it. */
 enum { ALLM__FWD_SLICE = 1 << 23, ALLM__FWD_SLICE_SIMD = 1 << 28 };
 
+/* Inputs in the order that the columns of w are packed in, rounded, a tile of tokens after another. */
+static const allm__acts *allm__fwd_reorder(const allm__fwd *f, const allm__mat *w, const float *in, int64_t ld,
+                                           const allm__acts *acts, int32_t n_tok, int32_t i_part, allm__acts *own) {
+    const int64_t n = w->n_cols;
+    float        *rows = (float *)(void *)(f->s->order + (size_t)i_part * f->s->n_order); /* [ALLM__TOKENS, n] */
+    const size_t  n_rows = ((size_t)n * ALLM__TOKENS * sizeof *rows + 63) / 64 * 64;
+    allm__acts_place(own, (uint8_t *)(void *)rows + n_rows, n, n_tok, acts->n_planes);
+    for (int32_t t = 0; t < n_tok; t += ALLM__TOKENS) {
+        allm__acts tile;
+        allm__acts_place(&tile, allm__acts_tile(own, t / ALLM__TOKENS), n, allm__acts_width(own, t / ALLM__TOKENS),
+                         own->n_planes);
+        for (int32_t k = 0; k < tile.n_tokens; k++)
+            for (int64_t c = 0; c < n; c++) rows[k * n + c] = in[(t + k) * ld + w->order[c]];
+        f->kern->acts_quant(&tile, rows, 0, tile.n_tokens);
+    }
+    return own;
+}
+
 /* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
  * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
 static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
@@ -41852,6 +41915,9 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
     const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
     const int64_t n_slice = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    allm__acts    own;
+    ABSTRACTLLM_ASSERT(!w->order || !floats);
+    if (w->order && r0 < r1) acts = allm__fwd_reorder(f, w, in, ld, acts, n_tok, i_part, &own);
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
