@@ -6209,19 +6209,26 @@ static float allm__wsrc_zero(const allm__wsrc *w, int64_t r, int64_t group) {
     return (float)((allm__wbits_at(z, group, r) + (unsigned)w->zero_add) & ((1u << z->bits) - 1));
 }
 
+/* Signed bytes: codes that are 128 too large when they are taken as others are. */
+static int allm__wsrc_is_i8(const allm__wsrc *w) {
+    return w->kind == ALLM__W_FMT && w->fmt->id == ALLM__I8 && !w->col_bytes && !w->biases.data && !w->g_idx;
+}
+
 /* Codes of columns c .. c + n of row r, and for each `step` of them d and m with weight = q * d + m, to the last bit
  * but for the rounding of m. order: columns are taken in this order, NULL: as they are. 0: not a format of integer
  * codes, or columns of one step may be of different groups. */
 ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, const int32_t *order, int64_t r, int64_t c, int64_t n,
                                          int64_t step, uint8_t *q, float *d, float *m) {
-    if (w->kind != ALLM__W_INT || (w->g_idx && !order) || w->group % step || c % step) return 0;
+    const int bytes = allm__wsrc_is_i8(w);
+    if ((w->kind != ALLM__W_INT && !bytes) || (w->g_idx && !order) || w->group % step || c % step) return 0;
     r = w->row0 + r * w->row_step;
-    if (!order) allm__wbits_row(&w->codes, r, c, n, q);
+    if (!order && !bytes) allm__wbits_row(&w->codes, r, c, n, q);
+    for (int64_t i = 0; i < n && bytes; i++) q[i] = w->data[(size_t)r * w->row_bytes + (size_t)(c + i)] ^ 128;
     for (int64_t i = 0; i < n && order; i++) allm__wbits_row(&w->codes, r, order[c + i], 1, q + i);
     for (int64_t i = 0; i < n; i += step, d++, m++) {
         const int64_t g = allm__wsrc_group_of(w, order ? order[c + i] : c + i);
         *d = allm__wsrc_scale(w, r, g);
-        *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * allm__wsrc_zero(w, r, g);
+        *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * (allm__wsrc_zero(w, r, g) + (bytes ? 128 : 0));
     }
     return 1;
 }
@@ -6509,6 +6516,10 @@ ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) {
 ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
 ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+/* E4M3 times 2^-8, not of NaN: an f16 that has its bits in place. */
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    return allm__f16_to_f32((uint16_t)((*p & 128) << 8 | (*p & 127) << 7));
+}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
 ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
@@ -6608,6 +6619,10 @@ ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
 ALLM__INLINE allm__vf ALLM__X(load)(const float *p) { return allm__vload(p); }
 ALLM__INLINE allm__vf ALLM__X(load_i8)(const int8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf ALLM__X(load_f8)(const uint8_t *p) {
+    const __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(v, 7), _mm256_set1_epi16((short)0xbf80)));
 }
 ALLM__INLINE allm__vf ALLM__X(load_f16)(const void *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
@@ -6789,6 +6804,10 @@ ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    const __m128i v = _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(v, 7), _mm_set1_epi16((short)0xbf80)));
+}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
@@ -6957,6 +6976,12 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    const int16x4_t v = vshl_n_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)))), 7);
+    return vcvt_f32_f16(vreinterpret_f16_s16(vand_s16(v, vdup_n_s16((int16_t)0xbf80))));
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)), 16));
@@ -7162,18 +7187,18 @@ enum {
  *     4 bits      4 lines: line i has c4 = i in its low halves and c4 = 4 + i in its high ones
  *     2 bits      2 lines: line i has c4 = 2s + i at bit 2s
  *     1 bit       a line has c4 = s at bit s
- * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Codes of a book are places
- * in a list of 8 or 16 values. Scales of formats with blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of
- * superblocks: f16 d[16], dmin[16], or with a book f32 d[16], and before the codes of each 64 columns a byte [16 rows]
- * for each of their scales, then of their minima; of all other formats [16] scales there, then minima, as f32, or f16
- * or bf16 where these hold them. So a product reads a tile from its first byte to its last, as memory is fastest. Of
- * columns and rows that do not exist scales are zero. */
+ * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats, FP8 too, are [64][16]. Codes of a
+ * book are places in a list of 8 or 16 values. Scales of formats with blocks of 32: f16 d[2][16], then m[2][16] if
+ * there are minima; of superblocks: f16 d[16], dmin[16], or with a book f32 d[16], and before the codes of each 64
+ * columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16] scales there,
+ * then minima, as f32, or f16 or bf16 where these hold them. So a product reads a tile from its first byte to its
+ * last, as memory is fastest. Of columns and rows that do not exist scales are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
     int16_t n_cols;  /* of a tile */
     int8_t  n_bits;  /* of a code; 16, 32: floats */
-    int8_t  n_value; /* bits of what it stands for: more with a book */
+    int8_t  n_value; /* bits of what it stands for: more with a book; 16, 32: floats */
     int8_t  shift;   /* ... which is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16, with minima also 64 */
@@ -7259,9 +7284,11 @@ static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c
     }
 }
 
-/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4. */
+/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4; FP8, which
+ * is floats to the products. */
 #define ALLM__AFFINE(n_bits, n_part, type) (1000 + 100 * (n_bits) + 50 * ((n_part) / 64) + (type))
 #define ALLM__FP4(n_part, type) (1000 + 50 * ((n_part) / 32) + (type))
+#define ALLM__FP8(n_part, type) (3000 + 50 * ((n_part) / 64) + (type))
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
@@ -7296,6 +7323,9 @@ static const allm__pack allm__packs[] = {
     ALLM__PACK(ALLM__FP4(16, ALLM__BF16), 64, 4, 5, 4, 0, 16, ALLM__BF16, allm__fp4_values),
     ALLM__PACK(ALLM__FP4(32, ALLM__F32), 64, 4, 5, 4, 0, 32, ALLM__F32, allm__fp4_values),
     ALLM__PACK(ALLM__FP4(16, ALLM__F32), 64, 4, 5, 4, 0, 16, ALLM__F32, allm__fp4_values),
+    ALLM__PACK(ALLM__FP8(32, ALLM__BF16), 64, 8, 32, ALLM__NO_OFFSET, 0, 32, ALLM__BF16, NULL),
+    ALLM__PACK(ALLM__FP8(32, ALLM__F32), 64, 8, 32, ALLM__NO_OFFSET, 0, 32, ALLM__F32, NULL),
+    ALLM__PACK(ALLM__FP8(64, ALLM__F32), 64, 8, 32, ALLM__NO_OFFSET, 0, 64, ALLM__F32, NULL),
 #define ALLM__PACKED(n_bits, n_part, type) \
     ALLM__PACK(ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, n_bits, ALLM__NO_OFFSET, 1, n_part, type, NULL)
 #define ALLM__PACKS(n_bits, n_part)                                                             \
@@ -7376,6 +7406,9 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
     return m;
 }
+
+/* Codes that are floats, with scales. */
+static int allm__pack_is_fp8(const allm__pack *p) { return p->n_bits == 8 && p->n_value > 8; }
 
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
  * i = c / 32, or c / 16 where sixteen columns have a scale of their own. */
@@ -7458,7 +7491,15 @@ static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, i
             (void)allm__wsrc_codes(from, w->order, r, c, n, k->n_part, q, d, m);
             return;
         }
-        const int64_t at = from->row0 + r * from->row_step; /* FP4 */
+        const int64_t at = from->row0 + r * from->row_step; /* FP4, FP8 */
+        if (allm__pack_is_fp8(k)) {
+            memcpy(q, from->data + (size_t)at * from->row_bytes + c, (size_t)n);
+            for (int i = 0; i < n; i++) {
+                if (i % k->n_part == 0) d[i / k->n_part] = allm__wsrc_scale(from, at, (c + i) / from->group);
+                if ((q[i] & 127) == 127) d[i / k->n_part] = NAN; /* load_f8 knows none: the sum is the same */
+            }
+            return;
+        }
         allm__wbits_row(&from->codes, at, c, n, q);
         for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + (1 << k->shift));
         for (int i = 0; i < n; i += k->n_part) *d++ = 0.5f * allm__wsrc_scale(from, at, (c + i) / from->group);
@@ -7516,7 +7557,8 @@ static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, 
         for (int c = 0; c < n_cols; c++) {
             uint8_t  *panel = to + k->n_head + (size_t)(c / 64) * allm__pack_panel_bytes(k);
             const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
-            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, place[q[c]]);
+            if (allm__pack_is_fp8(k)) panel[k->n_scale + ALLM__ROWS * (c % 64) + r] = q[c];
+            else allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, place[q[c]]);
             if (c % k->n_part) continue;
             allm__pack_scale(k, panel, at, d[i] / step);
             if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
@@ -7538,6 +7580,9 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
         {"FP4 in 16, bf16", ALLM__FP4(16, ALLM__BF16), 64, 32, NULL, NULL, 1},
         {"FP4 in 32, f32", ALLM__FP4(32, ALLM__F32), 64, 32, NULL, NULL, 1},
         {"FP4 in 16, f32", ALLM__FP4(16, ALLM__F32), 64, 32, NULL, NULL, 1},
+        {"E4M3 in 32, bf16", ALLM__FP8(32, ALLM__BF16), 1, 1, NULL, NULL, 1},
+        {"E4M3 in 32, f32", ALLM__FP8(32, ALLM__F32), 1, 1, NULL, NULL, 1},
+        {"E4M3 in 64, f32", ALLM__FP8(64, ALLM__F32), 1, 1, NULL, NULL, 1},
     };
 #undef ALLM__FMTS
 #undef ALLM__FMT
@@ -7546,13 +7591,16 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
     if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
     if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
     if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
-    if (w->kind == ALLM__W_FP4 && !w->factor &&
+    if ((w->kind == ALLM__W_FP4 || w->kind == ALLM__W_FMT) && !w->factor &&
         (w->scales.fmt->id == ALLM__F8_E8M0 || w->scales.fmt->id == ALLM__F8_E4M3))
-        type = ALLM__BF16; /* has half of such a scale */
-    if (w->kind == ALLM__W_INT && w->group % 32 == 0)
-        id = ALLM__AFFINE(w->codes.bits, w->group % 64 ? 32 : 64, type);
+        type = ALLM__BF16; /* has such a scale, or half of it */
+    if ((w->kind == ALLM__W_INT || allm__wsrc_is_i8(w)) && w->group % 32 == 0)
+        id = ALLM__AFFINE(w->kind == ALLM__W_INT ? w->codes.bits : 8, w->group % 64 ? 32 : 64, type);
     if (w->kind == ALLM__W_FP4 && !w->biases.data && !has_zero)
         id = w->group % 32 && w->group != 16 ? -1 : ALLM__FP4(w->group % 32 ? 16 : 32, type);
+    if (w->kind == ALLM__W_FMT && w->fmt->id == ALLM__F8_E4M3 && !w->col_bytes && !w->biases.data && !has_zero &&
+        w->group % 32 == 0)
+        id = w->group % 64 || type == ALLM__BF16 ? ALLM__FP8(32, type) : ALLM__FP8(64, type);
     for (size_t i = 0; i < ALLM__COUNT(fmts); i++)
         if (fmts[i].id == id) return &fmts[i];
     return NULL;
@@ -9456,10 +9504,16 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
 
 enum { ALLM__K(chunk_cols) = ALLM__CHUNK_FEW * ALLM__PANEL_COLS, ALLM__K(f32_tokens) = ALLM__X(width) == 16 ? 4 : 2 };
 
+/* Scale of E4M3 in half b of the panel at p, from row r on. */
+ALLM__INLINE ALLM__X(f) ALLM__K(fp8_scale)(const allm__pack *p, const uint8_t *panel, int b, int r) {
+    const int at = p->n_part == 64 ? 0 : b;
+    return ALLM__X(mul)(ALLM__K(of)(panel + (p->at_d == ALLM__F32 ? 4 : 2) * r, p->at_d, at), ALLM__X(set)(256));
+}
+
 /* Columns of panel i of group g as floats [64][16]. */
 static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i, uint8_t *tile,
                                 allm__panel *panel, float *to) {
-    if (p->n_bits <= 8) {
+    if (p->n_value <= 8) {
         ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
         const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
         for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
@@ -9472,7 +9526,11 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
     const uint8_t *from = tile;
     if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i) * allm__pack_tile_bytes(p);
     else ALLM__K(pack_tile)(w, p, g, i, tile);
-    for (int c = 0; c < 64; c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
+    for (int c = 0; c < 64 && allm__pack_is_fp8(p); c++, to += ALLM__ROWS)
+        for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width))
+            ALLM__X(store)(to + r, ALLM__X(mul)(ALLM__X(load_f8)(from + p->n_scale + ALLM__ROWS * c + r),
+                                                ALLM__K(fp8_scale)(p, from, c / 32, r)));
+    for (int c = 0; c < 64 && !allm__pack_is_fp8(p); c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
         if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
         else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
         else memcpy(to, from, ALLM__ROWS * sizeof *to);
@@ -9504,6 +9562,27 @@ ALLM__INLINE void ALLM__K(f32_run)(const uint8_t *w, int id, int64_t n, const fl
     }
 }
 
+/* The same for n / 64 panels of E4M3 and one token: what unpack_f32 and f32_run would do. */
+static void ALLM__K(fp8_run)(const allm__pack *p, const uint8_t *w, int64_t n, const float *x, float *sums) {
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f)     acc[4];
+        const uint8_t *panel = w;
+        ALLM__UNROLL(4) for (int k = 0; k < 4; k++) acc[k] = ALLM__X(set)(0);
+        for (int64_t c = 0; c < n; c += 64, panel += allm__pack_panel_bytes(p))
+            for (int b = 0; b < 2; b++) {
+                const ALLM__X(f) d = ALLM__K(fp8_scale)(p, panel, b, r);
+                const uint8_t   *q = panel + p->n_scale + 32 * ALLM__ROWS * b + r;
+                const float     *v = x + c + 32 * b;
+                for (int i = 0; i < 32; i += 4)
+                    ALLM__UNROLL(4) for (int k = 0; k < 4; k++)
+                        acc[k] = ALLM__X(fma)(ALLM__X(mul)(ALLM__X(load_f8)(q + ALLM__ROWS * (i + k)), d),
+                                              ALLM__X(set)(v[i + k]), acc[k]);
+            }
+        const ALLM__X(f) sum = ALLM__X(add)(ALLM__X(add)(acc[0], acc[1]), ALLM__X(add)(acc[2], acc[3]));
+        ALLM__X(store)(sums + r, ALLM__X(add)(ALLM__X(load)(sums + r), sum));
+    }
+}
+
 /* The same for any id, and at most f32_tokens tokens. */
 static void ALLM__K(f32_some)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
     if (id == ALLM__F32 && T == ALLM__K(f32_tokens)) {
@@ -9523,7 +9602,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__PANELS * sizeof *panel;
     /* floats of one token, or few, are read where they are */
-    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
+    const int     direct  = w->packed && p->n_value > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
     const size_t  n_tile  = allm__pack_tile_bytes(p);
     const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
@@ -9546,7 +9625,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
                 }
                 if (c) ALLM__K(rows_in)(sums, y + t * ldy + row, ldy, T, lo, hi);
                 else memset(sums, 0, sizeof sums);
-                ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
+                if (direct && allm__pack_is_fp8(p)) ALLM__K(fp8_run)(p, own, n_up, from, sums);
+                else ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
                 ALLM__K(rows_out)(sums, y + t * ldy + row, ldy, T, lo, hi);
             }
         }
