@@ -7505,10 +7505,12 @@ static void allm__pack_block(const allm__pack *k, const allm__fmt *fmt, const ui
         plain[i] = (uint8_t)((i - u->mid) % u->period == u->period - 1 ? p[i] & u->keep : 0);
     fmt->dequant(p, w, fmt->n_weights);
     fmt->dequant(plain, unit, fmt->n_weights);
-    for (int i = 0; i < fmt->n_weights; i++) {
-        const float scale = unit[i] / (float)u->code, v = w[i] / scale;
-        q[i] = (int8_t)(v > -128 && v < 128 ? rintf(v) : 0); /* not of a scale that is 0 or no number */
-        if (i % k->n_part == 0) d[i / k->n_part] = scale;
+    for (int i = 0; i < fmt->n_weights; i += k->n_part) {
+        const double per = 1 / (double)(d[i / k->n_part] = unit[i] / (float)u->code);
+        for (int j = i; j < i + ALLM__MIN(k->n_part, fmt->n_weights); j++) {
+            const double v = (double)w[j] * per;
+            q[j] = (int8_t)(v > -128 && v < 128 ? rint(v) : 0); /* not of a scale that is 0 or no number */
+        }
     }
 }
 
@@ -7544,17 +7546,24 @@ static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, i
     for (int i = 0; i < n; i++) q[i] = (uint8_t)(codes[i] + (1 << k->shift));
 }
 
-/* A code of row r, column c of 64, to its bits in the planes at p. */
-static void allm__pack_code(uint8_t *p, int n_bits, int r, int c, int q) {
-    const int k = 4 * r + c % 4, j = c % 32 / 4, n_low = n_bits < 4 ? 2 : 4;
-    p += c / 32 * 64 * n_bits;
+/* Codes of row r, 32 columns, to their planes at p, which are zero. */
+static void allm__pack_codes(uint8_t *p, int n_bits, int r, const uint8_t *q) {
+    uint32_t w[8];
+    memcpy(w, q, sizeof w);
+    p += 4 * r;
     if (n_bits == 8) {
-        p[64 * j + k] = (uint8_t)q;
+        for (int j = 0; j < 8; j++) memcpy(p + 64 * j, w + j, sizeof *w);
         return;
     }
-    if (n_bits == 6) p[64 * (j % 2) + k] |= (uint8_t)(q >> 4 << j / 2 * 2), p += 2 * 64;
-    if (n_bits & 1) p[k] |= (uint8_t)(q >> n_low << j), p += 64;
-    p[64 * (j % n_low) + k] |= (uint8_t)((q & ((1 << n_low) - 1)) << j / n_low * n_low);
+    for (int top = n_bits, n; top > 0; top -= n) { /* planes of n bits, those of the high ones first */
+        n = top & 1 ? 1 : top == 4 ? 4 : 2;
+        const uint32_t mask = ((1u << n) - 1) * 0x01010101u;
+        for (int i = 0; i < n; i++, p += 64) {
+            uint32_t line = 0;
+            for (int s = 0; s < 8; s += n) line |= (w[s + i] >> (top - n) & mask) << s;
+            memcpy(p, &line, sizeof line);
+        }
+    }
 }
 
 /* Scale, or minimum, i of a row, of the type that the format has. */
@@ -7573,8 +7582,10 @@ static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
 static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
     const int n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols), per_panel = 64 / k->n_part;
-    uint8_t   q[256], place[256] = {0}; /* of a value in the book */
-    float     d[16], m[16], step = 1;
+    const int    fp8 = allm__pack_is_fp8(k);
+    const size_t n_panel = allm__pack_panel_bytes(k);
+    uint8_t      q[256] = {0}, place[256] = {0}; /* place: of a value in the book */
+    float        d[16], m[16], step = 1;
     memset(to, 0, allm__pack_tile_bytes(k));
     for (int i = 0; i < 256; i++) place[i] = (uint8_t)(k->book ? 0 : i);
     for (int i = 15; i >= 0 && k->book; i--) place[k->book[i] + (1 << k->shift)] = (uint8_t)i;
@@ -7585,12 +7596,15 @@ static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, 
             step = allm__pack_step(allm__pack_unit_of(k), row + i_tile * w->fmt->n_bytes);
             memcpy(to + sizeof step * (size_t)r, &step, sizeof step);
         }
-        for (int c = 0; c < n_cols; c++) {
-            uint8_t  *panel = to + k->n_head + (size_t)(c / 64) * allm__pack_panel_bytes(k);
-            const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
-            if (allm__pack_is_fp8(k)) panel[k->n_scale + ALLM__ROWS * (c % 64) + r] = q[c];
-            else allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, place[q[c]]);
-            if (c % k->n_part) continue;
+        for (int c = 0; c < n_cols; c++) q[c] = place[q[c]];
+        for (int c = 0; c < n_cols; c += 32) {
+            uint8_t *codes = to + k->n_head + (size_t)(c / 64) * n_panel + k->n_scale;
+            if (!fp8) allm__pack_codes(codes + c % 64 * 2 * k->n_bits, k->n_bits, r, q + c);
+            for (int i = 0; i < 32 && fp8; i++) codes[ALLM__ROWS * (c % 64 + i) + r] = q[c + i];
+        }
+        for (int i = 0; i * k->n_part < n_cols; i++) {
+            uint8_t  *panel = to + k->n_head + (size_t)(i / per_panel) * n_panel;
+            const int at    = ALLM__ROWS * (i % per_panel) + r;
             allm__pack_scale(k, panel, at, d[i] / step);
             if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
         }
@@ -7622,7 +7636,7 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
     if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
     if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
     if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
-    if ((w->kind == ALLM__W_FP4 || w->kind == ALLM__W_FMT) && !w->factor &&
+    if ((w->kind == ALLM__W_FP4 || (w->kind == ALLM__W_FMT && w->fmt->id == ALLM__F8_E4M3)) && !w->factor &&
         (w->scales.fmt->id == ALLM__F8_E8M0 || w->scales.fmt->id == ALLM__F8_E4M3))
         type = ALLM__BF16; /* has such a scale, or half of it */
     if ((w->kind == ALLM__W_INT || allm__wsrc_is_i8(w)) && w->group % 32 == 0)
