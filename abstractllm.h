@@ -7803,6 +7803,14 @@ typedef struct allm__kern {
     /* The same with float activations x[t * ldx + column], and weights of any format. */
     void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                      float *y, int64_t ldy, void *scratch);
+    /* y[t * ldy + r] = a[r] . x[t * ldx], r < n_rows: a product with few rows. a: [n_rows, n filled up with zeros to a
+     * multiple of 16], F32 or F16 as id says. */
+    void (*mul_few_rows)(const uint8_t *a, int id, int64_t n_rows, int64_t n, const float *x, int64_t ldx,
+                         int32_t n_tokens, float *y, int64_t ldy);
+    /* y[t * ldy + r - r0] += factor * (the sum over k < rank of b[k][r] * u[t * ldu + k]), rows [r0, r1): a product
+     * with few columns. b: a group of 16 rows after another [rank][16], F32 or F16 as id says. */
+    void (*add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_t r0, int64_t r1, const float *u, int64_t ldu,
+                         int32_t n_tokens, float factor, float *y, int64_t ldy);
     /* In all of these y may be x. weight, bias: NULL for none. */
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
@@ -9445,9 +9453,114 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     }
 }
 
+/* ---- products with few rows, 16 columns at a time in one chain; R rows by T tokens. id, R, T are constants. */
+
+ALLM__INLINE void ALLM__K(rows_run)(const uint8_t *a, int id, int64_t n, const float *x, int64_t ldx, float *y,
+                                    int64_t ldy, int R, int T) {
+    const int64_t size = id == ALLM__F32 ? 4 : 2, ld = (n + 15) / 16 * 16 * size;
+    allm__vf      acc[16];
+    ALLM__UNROLL(16) for (int i = 0; i < R * T; i++) acc[i] = allm__vset(0);
+    for (int64_t c = 0; c < n; c += ALLM__VL, a += ALLM__VL * size, x += ALLM__VL) {
+        allm__vf v[4];
+        ALLM__UNROLL(4) for (int r = 0; r < R; r++)
+            v[r] = id == ALLM__F32 ? allm__vload((const float *)(const void *)(a + r * ld))
+                                   : allm__vload_f16(a + r * ld);
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const allm__vf b = n - c < ALLM__VL ? allm__vload_n(x + t * ldx, (int)(n - c)) : allm__vload(x + t * ldx);
+            ALLM__UNROLL(4) for (int r = 0; r < R; r++) acc[r * T + t] = allm__vfma(v[r], b, acc[r * T + t]);
+        }
+    }
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+        ALLM__UNROLL(4) for (int r = 0; r < R; r++) y[t * ldy + r] = allm__vsum(acc[r * T + t]);
+}
+
+ALLM__INLINE void ALLM__K(rows_some)(const uint8_t *a, int id, int64_t n, const float *x, int64_t ldx, int32_t n_tokens,
+                                     float *y, int64_t ldy, int R) {
+    int32_t t = 0;
+    for (; ALLM__X(width) == 16 && t + 4 <= n_tokens; t += 4)
+        ALLM__K(rows_run)(a, id, n, x + t * ldx, ldx, y + t * ldy, ldy, R, 4);
+    for (; t < n_tokens; t++) ALLM__K(rows_run)(a, id, n, x + t * ldx, ldx, y + t * ldy, ldy, R, 1);
+}
+
+static void ALLM__K(mul_few_rows)(const uint8_t *a, int id, int64_t n_rows, int64_t n, const float *x, int64_t ldx,
+                                  int32_t n_tokens, float *y, int64_t ldy) {
+    const int64_t ld = (n + 15) / 16 * 16 * (id == ALLM__F32 ? 4 : 2);
+    for (int64_t r = 0, R; r < n_rows; r += R) {
+        R = n_rows - r < 4 ? 1 : 4;
+        const uint8_t *at = a + r * ld;
+        if (id == ALLM__F32 && R == 4) ALLM__K(rows_some)(at, ALLM__F32, n, x, ldx, n_tokens, y + r, ldy, 4);
+        else if (id == ALLM__F32) ALLM__K(rows_some)(at, ALLM__F32, n, x, ldx, n_tokens, y + r, ldy, 1);
+        else if (R == 4) ALLM__K(rows_some)(at, ALLM__F16, n, x, ldx, n_tokens, y + r, ldy, 4);
+        else ALLM__K(rows_some)(at, ALLM__F16, n, x, ldx, n_tokens, y + r, ldy, 1);
+    }
+}
+
+/* ---- products with few columns, in one chain over these; T tokens by G groups of 16 rows. id, T, G are constants. */
+
+ALLM__INLINE void ALLM__K(cols_run)(const uint8_t *b, int id, int64_t rank, const float *u, int64_t ldu, float factor,
+                                    float *y, int64_t ldy, int T, int G) {
+    const int64_t        size = id == ALLM__F32 ? 4 : 2;
+    const ALLM__X(f)     by = ALLM__X(set)(factor);
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f)     acc[8];
+        const uint8_t *p = b + size * r;
+        ALLM__UNROLL(8) for (int i = 0; i < T * G; i++) acc[i] = ALLM__X(set)(0);
+        for (int64_t k = 0; k < rank; k++, p += size * ALLM__ROWS)
+            ALLM__UNROLL(4) for (int g = 0; g < G; g++) {
+                const uint8_t   *at = p + g * rank * size * ALLM__ROWS;
+                const ALLM__X(f) v  = id == ALLM__F32 ? ALLM__X(load_f32)(at) : ALLM__X(load_f16)(at);
+                ALLM__UNROLL(8) for (int t = 0; t < T; t++)
+                    acc[g * T + t] = ALLM__X(fma)(v, ALLM__X(set)(u[t * ldu + k]), acc[g * T + t]);
+            }
+        ALLM__UNROLL(4) for (int g = 0; g < G; g++)
+            ALLM__UNROLL(8) for (int t = 0; t < T; t++) {
+                float *to = y + t * ldy + g * ALLM__ROWS + r;
+                ALLM__X(store)(to, ALLM__X(fma)(acc[g * T + t], by, ALLM__X(load)(to)));
+            }
+    }
+}
+
+/* Whole groups: all of G, or one of them for all tokens. Returns how many. */
+ALLM__INLINE int ALLM__K(cols_some)(const uint8_t *b, int id, int64_t rank, int64_t n_groups, const float *u,
+                                    int64_t ldu, int32_t n_tokens, float factor, float *y, int64_t ldy) {
+    const int G = n_tokens < 8 && n_groups >= 4 ? 4 : 1;
+    int32_t   t = 0;
+    for (; t + 8 <= n_tokens; t += 8) ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 8, 1);
+    for (; t < n_tokens; t++)
+        if (G == 4) ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 1, 4);
+        else ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 1, 1);
+    return G;
+}
+
+static void ALLM__K(add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_t r0, int64_t r1, const float *u,
+                                  int64_t ldu, int32_t n_tokens, float factor, float *y, int64_t ldy) {
+    const size_t n_group = (size_t)rank * ALLM__ROWS * (id == ALLM__F32 ? 4 : 2);
+    float        own[ALLM__TOKENS * ALLM__ROWS];
+    for (int64_t g = r0 / ALLM__ROWS, n; g * ALLM__ROWS < r1; g += n) {
+        const int64_t  row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
+        const uint8_t *at = b + (size_t)g * n_group;
+        float         *to = y + row + lo - r0; /* row lo's */
+        n = 1;
+        if (hi - lo == ALLM__ROWS && id == ALLM__F32)
+            n = ALLM__K(cols_some)(at, ALLM__F32, rank, (r1 - row) / ALLM__ROWS, u, ldu, n_tokens, factor, to, ldy);
+        else if (hi - lo == ALLM__ROWS)
+            n = ALLM__K(cols_some)(at, ALLM__F16, rank, (r1 - row) / ALLM__ROWS, u, ldu, n_tokens, factor, to, ldy);
+        else
+            for (int32_t t = 0, T; t < n_tokens; t += T) { /* rows that are not there have zeros */
+                T = ALLM__MIN(n_tokens - t, ALLM__TOKENS);
+                ALLM__K(rows_in)(own, to + t * ldy - lo, ldy, T, lo, hi);
+                if (id == ALLM__F32)
+                    ALLM__K(cols_some)(at, ALLM__F32, rank, 1, u + t * ldu, ldu, T, factor, own, ALLM__ROWS);
+                else ALLM__K(cols_some)(at, ALLM__F16, rank, 1, u + t * ldu, ldu, T, factor, own, ALLM__ROWS);
+                ALLM__K(rows_out)(own, to + t * ldy - lo, ldy, T, lo, hi);
+            }
+    }
+}
+
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
-    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
-     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves),                   \
+    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(mul_few_rows),\
+     ALLM__K(add_few_cols), ALLM__K(rms_norm), ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), \
+     ALLM__K(rope_halves),                                                                            \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
@@ -37950,13 +38063,13 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * 2021, arXiv 2106.09685), rows of the sum brought to given lengths (DoRA, Liu et al. 2024, arXiv 2402.09353), tensors
  * put in place of the model's. Reads what PEFT and mlx-lm write, and GGUF adapters; which tensor of the model is meant
  * the tables of room arch say, for models from either container. Holds after allm__lora_open: all that the adapter has
- * is understood and fits a tensor of the model; A and B are floats in kernel layout, their rows in the order of the
+ * is understood and fits a tensor of the model; A and B are in kernel layout, their rows in the order of the
  * model's. Immutable afterwards, shared by sessions in any threads. A product is taken apart, y = W x + s B (A x), in
  * float32 on both paths, so W stays as it is, quantised or not, and a token's numbers depend on neither batch nor
- * threads. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
+ * threads. A and B are halves, on the reference path floats. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
 
-enum { ALLM__LORA_TOKENS = 32, ALLM__LORA_ROWS = 256 }; /* of a block whose B (A x) is made at once */
-enum { ALLM__LORA_FEW = 4 }; /* tokens that take longer to read an adapter for than to multiply */
+enum { ALLM__LORA_TOKENS = 32 }; /* of a block whose B (A x) is made at once */
+enum { ALLM__LORA_FEW = 4, ALLM__LORA_SLICE = 32 }; /* tokens that wait for memory; rows until more is fetched */
 enum { ALLM__LORA_MAX_RANK = 1 << 14, ALLM__LORA_MAX_PATTERNS = 256 };
 
 typedef enum allm__lora_kind { ALLM__LORA_PEFT, ALLM__LORA_MLX, ALLM__LORA_GGUF } allm__lora_kind;
@@ -37970,12 +38083,14 @@ enum { /* tensors of a module */
 };
 
 typedef struct allm__lora_pair { /* s B A, for a matrix or one of a stack */
-    allm__mat    a;        /* [rank, n_cols] packed */
-    const float *b;        /* [n_rows, rank] by blocks of ALLM__LORA_ROWS rows, each turned round: [rank][rows], so that
-                              a small rank costs no more than its numbers */
-    const float *fa, *fb;  /* or, where rows of the sum are looked up, both as they are */
-    int64_t      rank;     /* 0: nothing is added */
-    float        scale;
+    const uint8_t *a;      /* [rank, n_cols], as mul_few_rows takes it ... */
+    const uint8_t *b;      /* ... and [n_rows, rank], as add_few_cols does */
+    const float   *fa, *fb; /* or, where rows of the sum are looked up, both as they are */
+    int32_t        id;     /* of their type: F16, on the reference path F32 */
+    float          scale;  /* s */
+    float          unit;   /* B A of these numbers is so many times what is meant: a power of two */
+    int64_t        rank;   /* 0: nothing is added */
+    int64_t        n_cols;
 } allm__lora_pair;
 
 typedef struct allm__lora_field { /* a matrix or a vector of the model, with what becomes of it */
@@ -38044,53 +38159,48 @@ typedef struct allm__lora { /* an adapter in a session */
     size_t          n_scratch, n_mem;
 } allm__lora;
 
-/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n, all of one block; then times the row's
- * factor. u [T, rank] is A x of these T tokens, v [ALLM__LORA_ROWS] scratch. */
+/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank]
+ * is A x of these T tokens. */
 static void allm__lora_add_rows(const allm__lora_use *use, const allm__lora_pair *p, const allm__kern *kern,
-                                int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy) {
-    const float  s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
-    const int64_t skip = first % ALLM__LORA_ROWS, n_block = ALLM__MIN(use->f->n_rows - first + skip, ALLM__LORA_ROWS);
-    const float  *b = p->b + (first - skip) * p->rank + skip;
-    for (int32_t t = 0; t < T; t++, y += ldy, u += p->rank) {
-        memset(v, 0, (size_t)n * sizeof *v);
-        for (int64_t k = 0; k < p->rank; k++) kern->add_scaled(v, b + k * n_block, u[k], n);
-        kern->add_scaled(y, v, s, n);
+                                int64_t first, int64_t n, const float *u, int32_t T, float *y, int64_t ldy) {
+    const float s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
+    kern->add_few_cols(p->b, p->id, p->rank, first, first + n, u, p->rank, T, s / p->unit, y, ldy);
+    for (int32_t t = 0; t < T && (bias || factor); t++, y += ldy) {
         if (bias) kern->add_scaled(y, bias + first, s, n);
         for (int64_t i = 0; factor && i < n; i++) y[i] *= factor[first + i];
     }
 }
 
-/* Few tokens wait for memory: A and these rows of B are asked for together, before the products walk over them. */
-static void allm__lora_fetch(const allm__lora_pair *p, int64_t r0, int64_t r1) {
-    const uint8_t *b   = (const uint8_t *)(p->b + r0 * p->rank);
-    const size_t   n_a = (size_t)((p->rank + ALLM__ROWS - 1) / ALLM__ROWS * ALLM__ROWS * p->a.n_cols) * sizeof(float),
-                   n_b = (size_t)((r1 - r0) * p->rank) * sizeof(float);
-    for (size_t i = 0; i < n_a; i += 64) ALLM__PREFETCH_FAR(p->a.packed, i);
-    for (size_t i = 0; i < n_b; i += 64) ALLM__PREFETCH_FAR(b, i);
+static size_t allm__lora_size(int32_t id) { return id == ALLM__F32 ? sizeof(float) : sizeof(uint16_t); }
+
+/* Few tokens wait for memory: while rows [r, end) of [r0, r1) of w are multiplied, their share of A and their rows of B
+ * are already on their way. */
+static void allm__lora_fetch(const allm__mat *w, int64_t r0, int64_t r1, int64_t r, int64_t end) {
+    const allm__lora_field *f = w->lora->f;
+    const allm__lora_pair  *p = &f->pairs[(w->row0 + r) / f->n_rows];
+    if (!p->rank) return;
+    const size_t   n = (size_t)(end - r), n_row = (size_t)p->rank * allm__lora_size(p->id);
+    const size_t   n_a = (size_t)p->n_cols * n_row / (size_t)(r1 - r0); /* bytes for a row */
+    const uint8_t *a = p->a + n_a * (size_t)(r - r0), *b = p->b + (size_t)((w->row0 + r) % f->n_rows) * n_row;
+    for (size_t i = 0; i < n * n_a; i += 64) ALLM__PREFETCH_FAR(a, i);
+    for (size_t i = 0; i < n * n_row; i += 64) ALLM__PREFETCH_FAR(b, i);
 }
 
 /* What the adapter adds to y[t * ldy + r], rows [r0, r1) of w for n_tok tokens in[t * ld]. The arguments are those of a
- * product, scratch too. Every part makes A x anew: that is little beside W x, and needs no other stage. */
+ * product. Every part makes A x anew: that is little beside W x, and needs no other stage. */
 static void allm__lora_add(const allm__lora *l, const allm__kern *kern, const allm__mat *w, int64_t r0, int64_t r1,
-                           const float *in, int64_t ld, int32_t n_tok, float *y, int64_t ldy, int32_t i_part,
-                           void *scratch) {
+                           const float *in, int64_t ld, int32_t n_tok, float *y, int64_t ldy, int32_t i_part) {
     const allm__lora_field *f = w->lora->f;
-    float                  *u = l->scratch + (size_t)i_part * l->n_scratch, *v;
+    float                  *u = l->scratch + (size_t)i_part * l->n_scratch;
     for (int64_t r = r0, end; r < r1; r = end) {
         const int64_t          at = w->row0 + r, first = at % f->n_rows;
         const allm__lora_pair *p = &f->pairs[at / f->n_rows];
         end = ALLM__MIN(r1, r + f->n_rows - first);
         if (!p->rank) continue;
-        v = u + ALLM__LORA_TOKENS * p->rank;
-        if (n_tok <= ALLM__LORA_FEW) allm__lora_fetch(p, first, first + end - r);
         for (int32_t t = 0, T; t < n_tok; t += T) {
             T = ALLM__MIN(n_tok - t, ALLM__LORA_TOKENS);
-            kern->gemm_f32(&p->a, 0, p->rank, in + t * ld, ld, T, u, p->rank, scratch);
-            for (int64_t i = r, n; i < end; i += n) { /* blocks end where those of the whole matrix do */
-                const int64_t row = first + i - r;
-                n = ALLM__MIN(end - i, ALLM__LORA_ROWS - row % ALLM__LORA_ROWS);
-                allm__lora_add_rows(w->lora, p, kern, row, n, u, T, v, y + t * ldy + i, ldy);
-            }
+            kern->mul_few_rows(p->a, p->id, p->rank, p->n_cols, in + t * ld, ld, T, u, p->rank);
+            allm__lora_add_rows(w->lora, p, kern, first, end - r, u, T, y + t * ldy + r, ldy);
         }
     }
 }
@@ -38216,7 +38326,8 @@ static allm_status allm__lora_read_names(allm_adapter *a, allm_error *err) {
                               "tensor \"%.*s\": a name of %llu bytes", ALLM__SHOW(name), (unsigned long long)name.len);
         const int part = allm__lora_part_of(a, name, &module);
         if (part >= 0 && t[i].fmt)
-            a->n_left += t[i].n_bytes / (size_t)t[i].fmt->n_bytes * (size_t)t[i].fmt->n_weights * sizeof(float);
+            a->n_left += t[i].n_bytes / (size_t)t[i].fmt->n_bytes * (size_t)t[i].fmt->n_weights *
+                         (a->m->reference ? sizeof(float) : sizeof(uint16_t));
         if (part < 0 && a->kind == ALLM__LORA_GGUF)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t[i].file, (int64_t)t[i].offset,
                               "tensor \"%.*s\" is neither lora_a nor lora_b of one", ALLM__SHOW(name));
@@ -38459,28 +38570,54 @@ static int allm__lora_pack(allm_adapter *a, allm__mat *w) {
     return w->packed = to, to != NULL;
 }
 
-/* A and B for products, from floats [rank, n_cols] and [n_rows, rank]. */
-static int allm__lora_lay_pair(allm_adapter *a, allm__lora_pair *p, const float *fb, int64_t n_rows) {
-    size_t n_b;
-    float *to;
-    if (!allm__lora_pack(a, &p->a) || !allm__mul((size_t)n_rows, (size_t)p->rank * sizeof *to, &n_b) ||
-        !(to = (float *)allm__lora_room(a, n_b)))
-        return 0;
-    p->a.data = p->a.packed; /* only tells that it is there */
-    p->b = to;
-    for (int64_t r = 0, n; r < n_rows; r += n) {
-        n = ALLM__MIN(n_rows - r, ALLM__LORA_ROWS);
-        for (int64_t k = 0; k < p->rank; k++)
-            for (int64_t i = 0; i < n; i++) *to++ = fb[(r + i) * p->rank + k];
-    }
-    return 1;
-}
-
 static allm__mat allm__lora_floats(float *x, int64_t n_rows, int64_t n_cols) {
     allm__mat m = {0};
     m.fmt = allm__fmt_of(ALLM__F32), m.data = x, m.n_rows = n_rows, m.n_cols = n_cols;
     m.row_bytes = (size_t)n_cols * sizeof *x;
     return m;
+}
+
+/* Numbers for products as halves, times a power of two that brings the largest one near the top of their range, so
+ * that small ones are not too small; or as floats, of which nothing is lost. Returns the power of two. */
+static float allm__lora_round(int32_t id, const float *x, size_t n, uint8_t *to) {
+    float most = 0;
+    int   e = 0;
+    if (id == ALLM__F32) return memcpy(to, x, n * sizeof *x), 1.0f;
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(x[i]) <= FLT_MAX) most = ALLM__MAX(most, fabsf(x[i]));
+    if (most > 0) frexpf(most, &e);
+    const float by = ldexpf(1, ALLM__MAX(-60, ALLM__MIN(60, 15 - e)));
+    for (size_t i = 0; i < n; i++, to += sizeof(uint16_t)) {
+        const uint16_t h = allm__f32_to_f16(x[i] * by);
+        memcpy(to, &h, sizeof h);
+    }
+    return by;
+}
+
+/* A and B for products, from floats [rank, n_cols] and [n_rows, rank]. */
+static int allm__lora_lay_pair(allm_adapter *a, allm__lora_pair *p, const float *fa, const float *fb, int64_t n_rows) {
+    const size_t size = allm__lora_size(p->id), rank = (size_t)p->rank, n_cols = (size_t)p->n_cols;
+    const size_t cols = allm__round_up(n_cols, ALLM__ROWS), rows = allm__round_up((size_t)n_rows, ALLM__ROWS);
+    size_t       n_a, n_b;
+    uint8_t     *own, *to;
+    if (!allm__mul(rank * size, cols, &n_a) || !allm__mul(rank * size, rows, &n_b) ||
+        !(own = (uint8_t *)allm__alloc(&a->m->host, ALLM__MAX(n_a, n_b), 64)))
+        return 0;
+    p->unit = allm__lora_round(p->id, fa, rank * n_cols, own);
+    if ((p->a = to = (uint8_t *)allm__lora_room(a, n_a)) != NULL)
+        for (size_t k = 0; k < rank; k++, to += cols * size) {
+            memcpy(to, own + k * n_cols * size, n_cols * size);
+            memset(to + n_cols * size, 0, (cols - n_cols) * size);
+        }
+    p->unit *= allm__lora_round(p->id, fb, (size_t)n_rows * rank, own);
+    if ((p->b = to = p->a ? (uint8_t *)allm__lora_room(a, n_b) : NULL) != NULL)
+        for (size_t i = 0; i < rank * rows; i++, to += size) {
+            const size_t r = i / (rank * ALLM__ROWS) * ALLM__ROWS + i % ALLM__ROWS, k = i / ALLM__ROWS % rank;
+            if (r < (size_t)n_rows) memcpy(to, own + (r * rank + k) * size, size);
+            else memset(to, 0, size);
+        }
+    allm__free(&a->m->host, own, ALLM__MAX(n_a, n_b));
+    return p->b != NULL;
 }
 
 typedef struct allm__lora_norms { /* lengths of rows of W and s B A */
@@ -38552,17 +38689,17 @@ static allm_status allm__lora_lengths(const allm__lora_load *b, const allm__lora
 static allm_status allm__lora_finish_pair(const allm__lora_load *b, const allm__lora_module *mod, float *fa, float *fb,
                                           int64_t n_cols, int64_t rank, allm__lora_pair *p) {
     allm_adapter   *a  = b->a;
-    const allm__mat wb = allm__lora_floats(fb, b->field->n_rows, rank);
-    p->a = allm__lora_floats(fa, rank, n_cols);
+    const allm__mat wa = allm__lora_floats(fa, rank, n_cols), wb = allm__lora_floats(fb, b->field->n_rows, rank);
+    p->id = a->m->reference ? ALLM__F32 : ALLM__F16, p->n_cols = n_cols;
     if (allm__lora_scale(a, mod, rank, &p->scale, b->err)) return b->err->status;
     if (a->wants_size && !mod->part[ALLM__LORA_SIZE])
         return allm__lora_bad(b, mod, ALLM_E_FORMAT, "DoRA is set, but it has no lengths");
-    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &p->a, &wb, p->scale)) return b->err->status;
+    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &wa, &wb, p->scale)) return b->err->status;
     if (mod->part[ALLM__LORA_BIAS] && allm__lora_vector(b, mod, ALLM__LORA_BIAS, &b->field->bias))
         return b->err->status;
     p->rank = rank, a->max_rank = ALLM__MAX(a->max_rank, rank);
     if (b->v.row->kind == 't') return p->fa = fa, p->fb = fb, ALLM_OK;
-    return allm__lora_lay_pair(a, p, fb, b->field->n_rows) ? ALLM_OK : allm__fail_memory(b->err, 1);
+    return allm__lora_lay_pair(a, p, fa, fb, b->field->n_rows) ? ALLM_OK : allm__fail_memory(b->err, 1);
 }
 
 /* Matrix i_mat of a module's stack (MLA's keys: head i_mat) to a pair. Keys of MLA are W's rows turned round, head by
@@ -38660,7 +38797,7 @@ static allm_status allm__lora_bind_tied(allm__lora_load *b, const allm__lora_fie
         allm__lora_pair      *p = (allm__lora_pair *)allm__arena_array(&a->as.arena, 1, sizeof *p, sizeof(void *));
         if (!f || !p) return allm__fail_memory(b->err, sizeof *p);
         *p = from, f->pairs = p, f->n_pairs = 1, f->n_rows = n_rows;
-        if (!allm__lora_lay_pair(a, p, p->fb, n_rows)) return allm__fail_memory(b->err, 1);
+        if (!allm__lora_lay_pair(a, p, p->fa, p->fb, n_rows)) return allm__fail_memory(b->err, 1);
     }
     return ALLM_OK;
 }
@@ -38954,7 +39091,7 @@ static float allm__lora_factor(const allm__lora_field *f, int64_t r, double t) {
 static char *allm__lora_lay(const allm_adapter *a, int32_t n_parts, allm__lora *l, float **factors, allm__layout *at) {
     size_t n_factors = 0;
     for (size_t i = 0; i < a->n_fields; i++) n_factors += a->fields[i].norm ? (size_t)a->fields[i].n_rows : 0;
-    const size_t n_scratch = ALLM__LORA_TOKENS * (size_t)a->max_rank + ALLM__LORA_ROWS;
+    const size_t n_scratch = ALLM__LORA_TOKENS * (size_t)a->max_rank;
     char *self = (char *)allm__layout_array(at, 1, sizeof *l);
     allm__layer *layers = (allm__layer *)allm__layout_array(at, (size_t)a->m->hp.n_layer, sizeof *layers);
     allm__lora_use *uses = (allm__lora_use *)allm__layout_array(at, a->n_fields, sizeof *uses);
@@ -41685,13 +41822,16 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     uint8_t      *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
     const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
-    const int64_t n_slice = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int     fetch   = w->lora && n_tok <= ALLM__LORA_FEW;
+    const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int64_t n_slice = fetch ? ALLM__MIN(n_whole, ALLM__LORA_SLICE) : n_whole;
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
+        if (fetch) allm__lora_fetch(w, r0, r1, r, end);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
         else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
     }
-    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part, scratch);
+    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part);
 }
 
 /* The same for the input of the batch. */
@@ -46111,9 +46251,7 @@ static int allm__sess_turn(allm__sess *s, const int32_t *ids, size_t n) {
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
 static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
-    size_t i = 0, most = ALLM__MIN(s->n, n - 1);
-    while (i < most && s->ids[i] == ids[i]) i++;
-    return i;
+    return allm__sess_same(s->ids, s->n, ids, n - 1);
 }
 
 /* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. It is one part of a call that is
