@@ -1107,6 +1107,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #endif
 #endif
 
+#if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ALLM__BIG_ENDIAN 1
+#else
+#define ALLM__BIG_ENDIAN 0
+#endif
+
 #define ALLM__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ALLM__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALLM__MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -9375,7 +9381,9 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
     for (int c = 0; c < 64; c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
         if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
         else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
-        else memcpy(to, from, ALLM__ROWS * sizeof *to);
+        else if (!ALLM__BIG_ENDIAN) memcpy(to, from, ALLM__ROWS * sizeof *to);
+        else
+            for (int r = 0; r < ALLM__ROWS; r++) to[r] = allm__load_f32(from + 4 * r);
 }
 
 /* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T], ldx apart; T and id, the type of w, are
@@ -9423,7 +9431,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__PANELS * sizeof *panel;
     /* floats of one token, or few, are read where they are */
-    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
+    const int     n_most  = p->n_bits != 32 ? 1 : ALLM__BIG_ENDIAN ? 0 : ALLM__K(f32_tokens);
+    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= n_most;
     const size_t  n_tile  = allm__pack_tile_bytes(p);
     const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
@@ -38066,7 +38075,8 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * is understood and fits a tensor of the model; A and B are in kernel layout, their rows in the order of the
  * model's. Immutable afterwards, shared by sessions in any threads. A product is taken apart, y = W x + s B (A x), in
  * float32 on both paths, so W stays as it is, quantised or not, and a token's numbers depend on neither batch nor
- * threads. A and B are halves, on the reference path floats. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
+ * threads. A and B are halves, on the reference path floats. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF
+ * adapters. */
 
 enum { ALLM__LORA_TOKENS = 32 }; /* of a block whose B (A x) is made at once */
 enum { ALLM__LORA_FEW = 4, ALLM__LORA_SLICE = 32 }; /* tokens that wait for memory; rows until more is fetched */
@@ -38857,7 +38867,10 @@ static allm_status allm__lora_turn_whole(allm__lora_load *b, char *field) {
         if (b->field->is_vector) x[r] = v[allm__lora_row(b, r)];
         else allm__mat_row(w, allm__lora_row(b, r), 0, n_cols, x + r * n_cols);
     if (b->field->is_vector) *(const float **)(void *)field = x;
-    else *w = allm__lora_floats(x, n_rows, n_cols);
+    else {
+        *w = allm__lora_floats(x, n_rows, n_cols);
+        w->fmt->quant(x, x, n_rows * n_cols); /* as in files */
+    }
     return ALLM_OK;
 }
 
@@ -44817,7 +44830,7 @@ typedef struct allm__spec {
     /* what passes take; kept from one generation to the next */
     float             one;                        /* seconds of one token; 0: not known */
     float             times[ALLM__SPEC_MOST + 2]; /* of i tokens, by it; 0: not measured */
-    float             slope;                      /* what a further token takes, by it */
+    float             slope;                      /* what further tokens take, by allm__spec_shape */
     /* the smaller model */
     allm_session     *draft;   /* NULL: none */
     size_t            n_same;  /* tokens of it that are ids[0 .. n_same) */
@@ -44827,10 +44840,17 @@ typedef struct allm__spec {
 
 /* ---- what a pass takes */
 
+/* What n tokens in a pass take beyond one, about, by one: up to 4 are multiplied together, 5 to 8 in two rounds, more
+ * with unpacked weights. Measured with AVX-512; elsewhere it is a first guess. */
+static float allm__spec_shape(size_t n) {
+    static const float few[] = {0, 0, 0.15f, 0.5f, 0.75f, 1.5f, 1.8f, 2.4f, 2.7f};
+    return n < ALLM__COUNT(few) ? few[n] : 4 + 0.45f * (float)(n - 8);
+}
+
 /* A pass of n tokens, by that of one. */
 static float allm__spec_time(const allm__spec *p, size_t n) {
     if (n <= ALLM__SPEC_MOST + 1 && p->times[n] > 0) return p->times[n];
-    return 1 + p->slope * (float)(n - 1);
+    return 1 + p->slope * allm__spec_shape(n);
 }
 
 /* A pass of n tokens took so many seconds. An odd one (the process was not running) does little harm, and what was
@@ -44841,13 +44861,13 @@ static void allm__spec_timed(allm__spec *p, size_t n, double seconds) {
     if (n == 1) {
         p->one += p->one > 0 ? (ALLM__MIN(t, 2 * p->one) - p->one) / 8 : t;
         for (int i = 2; i <= ALLM__SPEC_MOST + 1; i++)
-            if (p->times[i] > 0) p->times[i] += (1 + p->slope * (float)(i - 1) - p->times[i]) / 512;
+            if (p->times[i] > 0) p->times[i] += (1 + p->slope * allm__spec_shape((size_t)i) - p->times[i]) / 512;
         return;
     }
     if (!(p->one > 0)) return;
     const float old = allm__spec_time(p, n), now = ALLM__MIN(by, 2 * old);
     p->times[n] = p->times[n] > 0 ? old + (now - old) / 8 : now;
-    p->slope += (ALLM__MAX(0.02f, (now - 1) / (float)(n - 1)) - p->slope) / 8;
+    p->slope += (ALLM__MAX(0.05f, (now - 1) / allm__spec_shape(n)) - p->slope) / 8;
 }
 
 /* ---- how often guesses are right */
@@ -44872,7 +44892,7 @@ static size_t allm__spec_worth(const allm__spec *p, int kind, size_t most, size_
         all *= p->hits[kind == ALLM__SPEC_MODEL ? kind : allm__spec_kind(p->alike + (int32_t)n - 1)];
         tokens += all;
         float time = allm__spec_time(p, 1 + n_again + n) + asking * (float)n;
-        if (p->s->n_state) time += (1 - all) * p->slope * tokens; /* those that were right come again */
+        if (p->s->n_state) time += (1 - all) * 0.4f * p->slope * tokens; /* those that were right come again */
         if (tokens > best * time) best = tokens / time, n_best = n;
     }
     return n_best;
@@ -45048,7 +45068,7 @@ static void allm__spec_begin(allm__spec *p, allm_session *s, const allm__spec_co
     p->s = s, p->n_drafted = p->n_accepted = p->kind = 0, p->next = 0, p->alike = 0;
     p->fixed = c->n_guess, p->most = c->off ? 0 : c->n_guess ? c->n_guess : ALLM__SPEC_AUTO;
     p->wait = 0, p->pause = ALLM__SPEC_WAIT;
-    if (!(p->slope > 0)) p->slope = 0.4f;
+    if (!(p->slope > 0)) p->slope = 1;
     if (!p->most) return;
     for (p->n_place = 64; p->n_place < 2 * (size_t)s->n_ctx;) p->n_place *= 2;
     p->place = (int32_t *)allm__alloc_zero(&s->m->host, p->n_place * sizeof *p->place, 64);
@@ -46923,9 +46943,7 @@ static void allm__remote_put_messages(allm__remote_ask *a) {
         allm__json_put_key(&a->body, NULL);
         allm__buf_putc(&a->body, '{');
         allm__remote_put(&a->body, "role", m.role);
-        if (!m.content && m.n_tool_calls && openai)
-            allm__json_put_key(&a->body, "content"), allm__buf_puts(&a->body, "null");
-        else allm__remote_put_content(a, &m);
+        if (m.content || !m.n_tool_calls || !openai) allm__remote_put_content(a, &m); /* not all servers take null */
         if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
         allm__remote_put_calls(a, &m, openai);
         if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);
