@@ -329,10 +329,10 @@ typedef struct allm_capabilities { /* what is true of the opened model; of a rem
                                       have less (ALLM_E_UNSUPPORTED, ALLM_E_ARGUMENT, with the server's own words) */
     int32_t  streaming, async, system_prompt, tools, parallel_tools, vision, embeddings, json_schema, logprobs;
     int32_t  multi_turn, reasoning;
-    int32_t  max_context, max_output; /* tokens */
+    int32_t  max_context, max_output; /* tokens; 0: not known, as of servers */
     int32_t  n_parallel;              /* generations at a time */
-    int32_t  embedding_dim;
-    uint64_t n_parameters, memory_bytes;
+    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known */
+    uint64_t n_parameters, memory_bytes; /* memory_bytes: now allocated for the model and all its sessions */
     char     architecture[32], quantization[32], provider[32], model[128];
 } allm_capabilities;
 
@@ -434,7 +434,7 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64, 1 MiB each, 8 MiB together. Image files among them are as `images` */
     size_t              n_files;
-    const allm_sampling *sampling;
+    const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
@@ -694,15 +694,14 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
- * far), ALLM_E_BUSY (a generation is running
- * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of servers ALLM_E_AUTH, ALLM_E_QUOTA
- * (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED,
- * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO,
- * ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
- * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
- * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
- * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
+ * far), ALLM_E_BUSY (a generation is running on llm, in another thread or around this callback), ALLM_E_TEMPLATE,
+ * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of
+ * servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
+ * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
+ * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or too many rounds); those of a
+ * registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and times are of all rounds
+ * together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with
+ * ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -973,10 +972,10 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 /* Opens a LoRA for a model, which it keeps alive: the folder, or its .safetensors file, that PEFT or mlx-lm has
  * written, a GGUF adapter, or a folder with an adapter.gguf (path UTF-8), for a model from a folder or a GGUF file.
  * Read: LoRA, rsLoRA, DoRA, of matrices, experts and embeddings, and tensors that replace the model's. Its numbers are
- * copied as floats, counted as the model's memory; a file stays mapped. Close it with allm_adapter_close. Errors:
- * ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (also shapes that do not
- * fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind of adapter; the message names it),
- * ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
+ * copied, in 16 bits (of a reference model: as floats), counted as the model's memory; a file stays mapped. Close it
+ * with allm_adapter_close. Errors: ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO,
+ * ALLM_E_FORMAT (also shapes that do not fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind
+ * of adapter; the message names it), ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *path, allm_adapter **out,
                                               allm_error *err);
 ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a); /* sessions that use it keep it. NULL is fine. Any thread */
@@ -1006,10 +1005,9 @@ ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fi
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
 /* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them.
- * Errors: ALLM_E_ARGUMENT (an id
- * outside the vocabulary; nothing is added then). */
+ * Errors: ALLM_E_ARGUMENT (NULL, an id outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
-/* Empties the history, restarts the random sequence and the grammar. */
+/* Empties the history, restarts the random sequence and the grammar. NULL is fine. */
 ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #ifdef __cplusplus
@@ -38599,7 +38597,7 @@ static float allm__lora_round(int32_t id, const float *x, size_t n, uint8_t *to)
     const float by = ldexpf(1, ALLM__MAX(-60, ALLM__MIN(60, 15 - e)));
     for (size_t i = 0; i < n; i++, to += sizeof(uint16_t)) {
         const uint16_t h = allm__f32_to_f16(x[i] * by);
-        memcpy(to, &h, sizeof h);
+        to[0] = (uint8_t)h, to[1] = (uint8_t)(h >> 8); /* as products read them */
     }
     return by;
 }

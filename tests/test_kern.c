@@ -689,7 +689,7 @@ static void test_kern_few_rows(void **state) {
             for (int32_t r = 0; r < n_rows * up; r++) {
                 const float    v = r % up < n ? a[r] : 0;
                 const uint16_t h = allm__f32_to_f16(v);
-                if (half) memcpy(packed + 2 * r, &h, sizeof h);
+                if (half) packed[2 * r] = (uint8_t)h, packed[2 * r + 1] = (uint8_t)(h >> 8);
                 else memcpy(packed + 4 * r, &v, sizeof v);
             }
             k->mul_few_rows(packed, id, n_rows, n, x, COLS, T, got, ROWS);
@@ -728,7 +728,7 @@ static void test_kern_few_cols(void **state) {
         uint8_t  *packed = (uint8_t *)test_pack_aligned(PAD * RANK * sizeof *b);
         for (int i = 0; i < PAD * RANK && half; i++) {
             const uint16_t h = allm__f32_to_f16(b[i]);
-            b[i] = allm__f16_to_f32(h), memcpy(packed + 2 * i, &h, sizeof h);
+            b[i] = allm__f16_to_f32(h), packed[2 * i] = (uint8_t)h, packed[2 * i + 1] = (uint8_t)(h >> 8);
         }
         if (!half) memcpy(packed, b, PAD * RANK * sizeof *b);
         TEST_KERN_EACH(k)
