@@ -6516,7 +6516,7 @@ ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { retur
 /* Codes: four columns of a row; sums of their products. */
 typedef uint32_t ALLM__X(c);
 typedef int32_t  ALLM__X(i);
-enum { ALLM__X(most_tokens) = 4, ALLM__X(narrow_bits) = 8 };
+enum { ALLM__X(most_tokens) = 4, ALLM__X(apart) = 1, ALLM__X(narrow_bits) = 8 };
 ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return (uint32_t)allm__load_le(p, 4); }
 ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> 8 * i);
@@ -6658,7 +6658,7 @@ ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN
 }
 typedef __m512i ALLM__X(c);
 typedef __m512i ALLM__X(i);
-enum { ALLM__X(most_tokens) = 12, ALLM__X(narrow_bits) = 8 };
+enum { ALLM__X(most_tokens) = 12, ALLM__X(apart) = 3, ALLM__X(narrow_bits) = 8 };
 ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return _mm512_loadu_si512(p); }
 ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { _mm512_storeu_si512(p, v); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm512_and_si512(v, _mm512_set1_epi8((char)x)); }
@@ -6706,15 +6706,46 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm512_set1_epi32(*n); }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE void       ALLM__X(i_starts)(const int32_t *n, int T, int shift, int32_t *start /* [16] */) {
+    const __m512i v = _mm512_maskz_loadu_epi32(ALLM__V(first)(T), n);
+    _mm512_storeu_si512(start, _mm512_sll_epi32(v, _mm_cvtsi32_si128(shift)));
+}
+/* Sums of 16 bytes each, of the first and the second half of twelve times 32: low[t], high[t]. */
+ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *high) {
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i       four[2]; /* [128 bits: t % 2, half][t / 2 % 4] of eight tokens */
+    for (int k = 0; k < 2; k++) {
+        four[k] = _mm512_setzero_si512();
+        ALLM__UNROLL(4) for (int i = 0; i < 4 - 2 * k; i++) {
+            __m512i v  = _mm512_dpbusd_epi32(_mm512_setzero_si512(), one, _mm512_loadu_si512(q + 256 * k + 64 * i));
+            v          = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_CDAB));
+            v          = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_BADC));
+            four[k]    = _mm512_mask_mov_epi32(four[k], (__mmask16)(0x1111 << i), v);
+        }
+    }
+    const __m512i at = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 16, 24, 17, 25, 0, 0, 0, 0);
+    *low  = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], at, four[1]));
+    *high = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]));
+}
+ALLM__INLINE void ALLM__X(store_negative)(int32_t *p, allm__vf a, int n) { /* n integral values */
+    const __m512i v = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_cvtps_epi32(a));
+    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), v);
+}
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm512_cvtepi32_ps(a); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
     (void)wide;
     ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
+#if defined(__GNUC__) && !defined(__clang__)
+        /* gcc does not make the broadcast part of the product: half of all instructions then are loads, and a core
+         * whose other thread is busy gets 60 % of its rate done instead of 75 */
+        __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(c[i]), "m"(*(const char (*)[4])(a + 4 * i)));
+#else
         int32_t four;
         memcpy(&four, a + 4 * i, sizeof four);
         sum = _mm512_dpbusd_epi32(sum, c[i], _mm512_set1_epi32(four));
+#endif
     }
     return sum;
 }
@@ -6812,7 +6843,7 @@ ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of
 }
 typedef __m256i ALLM__X(c);
 typedef __m256i ALLM__X(i);
-enum { ALLM__X(most_tokens) = 4, ALLM__X(narrow_bits) = 4 };
+enum { ALLM__X(most_tokens) = 4, ALLM__X(apart) = 1, ALLM__X(narrow_bits) = 4 };
 ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { _mm256_storeu_si256((__m256i *)p, v); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm256_and_si256(v, _mm256_set1_epi8((char)x)); }
@@ -6963,7 +6994,7 @@ ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
 }
 typedef uint8x16_t ALLM__X(c);
 typedef int32x4_t  ALLM__X(i);
-enum { ALLM__X(most_tokens) = 8, ALLM__X(narrow_bits) = 6 };
+enum { ALLM__X(most_tokens) = 8, ALLM__X(apart) = 1, ALLM__X(narrow_bits) = 6 };
 ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return vld1q_u8(p); }
 ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { vst1q_u8(p, v); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return vandq_u8(v, vdupq_n_u8((uint8_t)x)); }
@@ -7513,6 +7544,7 @@ enum {
     ALLM__CHUNK_FEW  = 4,   /* ... and by few tokens; a multiple of it is 256 columns */
     ALLM__DIRECT     = 8,   /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
     ALLM__TOKENS     = 12,  /* of a tile of activations */
+    ALLM__NEAR       = 3 << 17, /* bytes of activations that stay in a core's own cache beside panels */
     ALLM__KEYS       = 64,  /* keys of an attention block */
     ALLM__SPAN       = 512, /* ... and of a span, whose result is a sum of its own */
     ALLM__QUERIES    = 12   /* most of a tile of attention */
@@ -8765,19 +8797,61 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
 }
 #endif
 
+#if ALLM__PASS == ALLM__PASS_AVX512
+/* As ablock, for all tokens of a whole tile, each of whose numbers is then a lane; 0: one has nothing to scale by. */
+ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__ablock *b) {
+    float top[16], id[16];
+    int   ok = 1;
+    for (int t = 0; t < 16; t++) top[t] = 1;
+    ALLM__UNROLL(12) for (int t = 0; t < ALLM__TOKENS; t++) {
+        top[t] = allm__vtopbits(allm__vmaxbits(allm__vabs(allm__vload(x + t * ldx)),
+                                               allm__vabs(allm__vload(x + t * ldx + 16))));
+        ok &= top[t] >= 0x1p-100f && top[t] <= FLT_MAX;
+    }
+    if (!ok) return 0;
+    const allm__vf d = allm__vdiv(allm__vload(top), allm__vset(127));
+    allm__vstore(id, allm__vdiv(allm__vset(127), allm__vload(top)));
+    ALLM__UNROLL(12) for (int t = 0; t < ALLM__TOKENS; t++)
+        ALLM__UNROLL(2) for (int i = 0; i < 32; i += 16)
+            allm__vstore_i8(b->q + 32 * t + i, allm__vround(allm__vmul(allm__vload(x + t * ldx + i), allm__vset(id[t]))));
+    allm__vf low, high; /* sums of the codes of columns 0-15, 16-31 */
+    ALLM__X(i8_sums)(b->q, &low, &high);
+    const allm__vf sum[3] = {allm__vadd(low, high), low, high};
+    allm__vstore_n(b->d, d, ALLM__TOKENS);
+    ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
+        allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, sum[i]), ALLM__TOKENS);
+        ALLM__X(store_negative)(b->n + ALLM__TOKENS * i, sum[i], ALLM__TOKENS);
+    }
+    return 1;
+}
+#else
+ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__ablock *b) {
+    return (void)x, (void)ldx, (void)b, 0;
+}
+#endif
+
+/* Block i of tokens [t, t + n) of one tile. */
+ALLM__INLINE void ALLM__K(acts_block)(allm__acts *a, const float *x, int32_t t, int32_t n, int64_t i) {
+    const int32_t W    = allm__acts_width(a, t / ALLM__TOKENS);
+    uint8_t      *p    = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(i * W) * allm__acts_block_bytes(a->n_planes);
+    const int64_t left = a->n_cols - 32 * i;
+    x += t * a->n_cols + 32 * i;
+    if (n == ALLM__TOKENS && left >= 32 && a->n_planes == 1) {
+        const allm__ablock b = allm__acts_at(p, 0, W, 1);
+        if (ALLM__K(ablocks)(x, a->n_cols, &b)) return;
+    }
+    for (int32_t k = 0; k < n; k++, x += a->n_cols) {
+        const allm__ablock b        = allm__acts_at(p, (t + k) % ALLM__TOKENS, W, a->n_planes);
+        float              rest[32] = {0};
+        if (left < 32 && left > 0) memcpy(rest, x, (size_t)left * sizeof *rest);
+        ALLM__K(ablock)(left < 32 ? rest : x, W, a->n_planes, &b);
+    }
+}
+
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
-    const size_t n_block = allm__acts_block_bytes(a->n_planes);
-    for (int32_t t = t0; t < t1; t++) {
-        const int32_t W    = allm__acts_width(a, t / ALLM__TOKENS);
-        const float  *row  = x + t * a->n_cols;
-        uint8_t      *tile = allm__acts_tile(a, t / ALLM__TOKENS);
-        for (int64_t i = 0; i < a->n_blocks; i++) {
-            const allm__ablock b = allm__acts_at(tile + (size_t)(i * W) * n_block, t % ALLM__TOKENS, W, a->n_planes);
-            const int64_t      n = a->n_cols - 32 * i;
-            float              rest[32] = {0};
-            if (n < 32 && n > 0) memcpy(rest, row + 32 * i, (size_t)n * sizeof *rest);
-            ALLM__K(ablock)(n < 32 ? rest : row + 32 * i, W, a->n_planes, &b);
-        }
+    for (int32_t t = t0, n; t < t1; t += n) {
+        n = ALLM__MIN(t1 - t, ALLM__TOKENS - t % ALLM__TOKENS);
+        for (int64_t i = 0; i < a->n_blocks; i++) ALLM__K(acts_block)(a, x, t, n, i);
     }
 }
 
@@ -9079,20 +9153,36 @@ ALLM__INLINE int ALLM__K(wide)(int n_bits) {
 ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
                                      const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d, ALLM__X(f) m,
                                      ALLM__X(f) *acc) {
-    ALLM__UNROLL(12) for (int t = 0; t < T; t++) {
-        ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
+    const int apart = n_planes == 1 && T % ALLM__X(apart) == 0 ? ALLM__X(apart) : 1;
+    ALLM__UNROLL(12) for (int t = 0; t < T; t += apart) {
+        ALLM__X(i) sum[ALLM__X(apart)];
+        ALLM__UNROLL(4) for (int k = 0; k < apart; k++)
+            sum[k] = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t + k);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
-            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
-            sum = ALLM__X(i_add)(sum, ALLM__X(i_shl8)(hi));
-        } else sum = ALLM__X(i_dot)(sum, c, n, a->q + 32 * t + col, wide);
-        acc[t] = ALLM__X(fma)(ALLM__X(i_float)(sum), ALLM__X(mul)(d, ALLM__X(set)(a->d[t])), acc[t]);
-        if (has_min) acc[t] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i_s + t]), acc[t]);
+            sum[0] = ALLM__X(i_dot)(sum[0], c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
+            sum[0] = ALLM__X(i_add)(sum[0], ALLM__X(i_shl8)(hi));
+        } else if (apart == 1) sum[0] = ALLM__X(i_dot)(sum[0], c, n, a->q + 32 * t + col, wide);
+        else
+            ALLM__UNROLL(8) for (int i = 0; i < n; i++)
+                ALLM__UNROLL(4) for (int k = 0; k < apart; k++)
+                    sum[k] = ALLM__X(i_dot)(sum[k], c + i, 1, a->q + 32 * (t + k) + col + 4 * i, wide);
+        ALLM__UNROLL(4) for (int k = 0; k < apart; k++) {
+            const ALLM__X(f) scale = ALLM__X(mul)(d, ALLM__X(set)(a->d[t + k]));
+            acc[t + k] = ALLM__X(fma)(ALLM__X(i_float)(sum[k]), scale, acc[t + k]);
+            if (has_min) acc[t + k] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i_s + t + k]), acc[t + k]);
+        }
     }
 }
 
 /* start[T]: the sums of T tokens for codes that are too large by 1 << shift. */
 ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
+#if ALLM__PASS == ALLM__PASS_AVX512
+    if (T == ALLM__TOKENS) {
+        ALLM__X(i_starts)(n, T, shift, start);
+        return;
+    }
+#endif
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
 }
 
@@ -9100,13 +9190,14 @@ ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *s
  * four are constants. */
 ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *w, uint8_t *block, int r, int b, int T,
                                      int has_min, int n_part, int n_planes, int wide, ALLM__X(f) *acc) {
-    const int          n = 32 / n_part;
-    const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
+    const int          n = 32 / n_part, whole = T == ALLM__TOKENS; /* then addresses are constants too */
+    const int32_t      W = whole ? T : j->W;
+    const allm__ablock a = allm__acts_at(block, whole ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
     ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_load)(w->q[8 * b + k][r]);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
-        const int i_s = n == 1 ? 0 : (1 + h) * j->W;
-        int32_t   start[ALLM__TOKENS];
+        const int i_s = n == 1 ? 0 : (1 + h) * W;
+        int32_t   start[16];
         if (!has_min) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
         ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
@@ -9120,11 +9211,12 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
         ALLM__X(f)         acc[ALLM__TOKENS];
         uint8_t           *block = j->block;
         const allm__panel *w     = j->panels;
+        const size_t stride = T == ALLM__TOKENS ? ALLM__TOKENS * allm__acts_block_bytes(n_planes) : j->stride;
         ALLM__UNROLL(12) for (int t = 0; t < T; t++)
             acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
-        for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * j->stride) {
+        for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * stride) {
             ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
-            ALLM__K(tile_half)(j, w, block + j->stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
+            ALLM__K(tile_half)(j, w, block + stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
         ALLM__UNROLL(12) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
@@ -9303,6 +9395,20 @@ static void ALLM__K(rows_out)(const float *own, float *y, int64_t ldy, int32_t n
     for (int32_t t = 0; t < n; t++) memcpy(y + t * ldy + lo, own + ALLM__ROWS * t + lo, (size_t)(hi - lo) * sizeof *y);
 }
 
+/* n_bytes at p in n parts: part i to the second cache, while others are in use. */
+ALLM__INLINE void ALLM__K(fetch)(const uint8_t *p, size_t n_bytes, int64_t i, int64_t n) {
+    const size_t n_part = (n_bytes / (size_t)n + 64) / 64 * 64, from = n_part * (size_t)i;
+    for (size_t k = from; k < ALLM__MIN(from + n_part, n_bytes); k += 64) ALLM__PREFETCH_FAR(p, k);
+}
+
+/* ... of the activations that come after tile i; at: the first block. */
+ALLM__INLINE void ALLM__K(fetch_acts)(const allm__acts *a, int64_t i, int64_t at, int64_t n_blocks, int64_t part,
+                                      int64_t n) {
+    if ((i + 1) * ALLM__TOKENS >= a->n_tokens) return;
+    const size_t n_block = (size_t)allm__acts_width(a, i + 1) * allm__acts_block_bytes(a->n_planes);
+    ALLM__K(fetch)(allm__acts_tile(a, i + 1) + (size_t)at * n_block, (size_t)n_blocks * n_block, part, n);
+}
+
 /* A tile of activations against the chunk of j; rows [lo, hi) of y count. */
 static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo, int64_t hi, int n_planes) {
     float     own[ALLM__TOKENS * ALLM__ROWS];
@@ -9330,6 +9436,8 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed && allm__pack_direct(j.p);
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
+    const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
+    const int     far     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
     const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
     const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1; /* groups */
@@ -9339,12 +9447,19 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
             j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
             for (int64_t g = g0; g < g1 && !direct; g++)
                 ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * n_chunk);
+            const int64_t  i1   = i + n_chunk < n ? i + n_chunk : 0, n_cols = j.p->n_cols / ALLM__PANEL_COLS;
+            const uint8_t *next = NULL; /* packed columns that come after these */
+            if (many && w->packed && (i1 ? g0 : g1) + (g1 - g0) <= end)
+                next = w->packed + (size_t)(i1 ? g0 : g1) * n_group + (size_t)(i1 / n_cols) * allm__pack_tile_bytes(j.p);
+            const size_t n_next = (size_t)((ALLM__MIN(n_chunk, n - i1) + n_cols - 1) / n_cols) * allm__pack_tile_bytes(j.p);
             for (int32_t t = 0; t < a->n_tokens; t += j.W) {
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
                 for (int64_t g = g0; g < g1; g++) {
                     const int64_t row = g * ALLM__ROWS;
+                    if (far) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, g - g0, g1 - g0);
+                    if (next) ALLM__K(fetch)(next + (size_t)(g - g0) * n_group, n_next, t / ALLM__TOKENS, n_tiles);
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * n_group : NULL;
                     ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0), ALLM__MIN(r1 - row, ALLM__ROWS),
