@@ -9455,28 +9455,39 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
     uint8_t      list[16], *book = has_book ? list : NULL;
     if (has_book) ALLM__K(book)(j->p, shift, list);
     const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : j->packed);
-    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc[4], d = ALLM__X(set)(0), m = d;
+    enum { most = ALLM__ROWS / ALLM__X(width) };
+    const int n_r = T == 1 ? most : 1; /* registers of rows side by side: a lone token reads a line but once */
+    for (int r0 = 0; r0 < ALLM__ROWS; r0 += n_r * ALLM__X(width)) {
+        ALLM__X(f)     acc[most][4], d[most], m[most];
         uint8_t       *block = j->block;
         const uint8_t *p     = j->packed;
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[t] = ALLM__X(set)(0);
+        ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+            d[k] = m[k] = ALLM__X(set)(0);
+            ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[k][t] = ALLM__X(set)(0);
+        }
         for (int64_t left = j->n_panels; left > 0; left -= 4) {
-            if (kind == ALLM__K(of_steps)) d = ALLM__X(load_f32)(p + 4 * r);
-            else if (super) {
-                d = ALLM__X(load_f16)(p + 2 * r);
-                if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
+            ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+                const int r = r0 + k * ALLM__X(width);
+                if (kind == ALLM__K(of_steps)) d[k] = ALLM__X(load_f32)(p + 4 * r);
+                else if (super) {
+                    d[k] = ALLM__X(load_f16)(p + 2 * r);
+                    if (has_min) m[k] = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
+                }
             }
             p += n_head;
             for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
-                const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
-                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, book,
-                                  in, acc);
-                ALLM__K(few_half)(j, sc, codes + 64 * n_bits, block + n_block, T, 1, kind, n_bits, n_part, has_min,
-                                  shift, n_planes, d, m, book, in, acc);
-                block += 2 * n_block;
+                ALLM__UNROLL(2) for (int b = 0; b < 2; b++, block += n_block)
+                    ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+                        const int      r  = r0 + k * ALLM__X(width);
+                        const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r + 64 * n_bits * b;
+                        ALLM__K(few_half)(j, sc, codes, block, T, b, kind, n_bits, n_part, has_min, shift, n_planes, d[k],
+                                          m[k], book, in, acc[k]);
+                    }
             }
         }
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
+        ALLM__UNROLL(4) for (int k = 0; k < n_r; k++)
+            ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+                ALLM__X(store)(j->y + t * j->ldy + r0 + k * ALLM__X(width), acc[k][t]);
     }
 }
 
