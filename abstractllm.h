@@ -7451,8 +7451,8 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
 static int allm__pack_is_fp8(const allm__pack *p) { return p->n_bits == 8 && p->n_value > 8; }
 
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
- * i = c / 32, or c / 16 where sixteen columns have a scale of their own; of an ISA with X(lifts) q is 128 - (1 << shift)
- * larger. */
+ * i = c / 32, or c / 16 where sixteen columns have a scale of their own; of an ISA with X(lifts) q is larger, by
+ * 128 - (1 << shift). */
 typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
@@ -7688,7 +7688,7 @@ enum {
     ALLM__PANELS     = 192, /* that are unpacked before they are used by many tokens ... */
     ALLM__CHUNK      = 24,  /* ... at most so many of a group of rows ... */
     ALLM__CHUNK_FEW  = 4,   /* ... and by few tokens; a multiple of it is 256 columns */
-    ALLM__DIRECT     = 8,   /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
+    ALLM__DIRECT     = 16,  /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
     ALLM__TOKENS     = 12,  /* of a tile of activations */
     ALLM__NEAR       = 3 << 17, /* bytes of activations that stay in a core's own cache beside panels */
     ALLM__KEYS       = 64,  /* keys of an attention block */
@@ -8973,8 +8973,10 @@ ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__abloc
     const allm__vf d = allm__vdiv(allm__vload(top), allm__vset(127));
     allm__vstore(id, allm__vdiv(allm__vset(127), allm__vload(top)));
     ALLM__UNROLL(12) for (int t = 0; t < ALLM__TOKENS; t++)
-        ALLM__UNROLL(2) for (int i = 0; i < 32; i += 16)
-            allm__vstore_i8(b->q + 32 * t + i, allm__vround(allm__vmul(allm__vload(x + t * ldx + i), allm__vset(id[t]))));
+        ALLM__UNROLL(2) for (int i = 0; i < 32; i += 16) {
+            const allm__vf v = allm__vmul(allm__vload(x + t * ldx + i), allm__vset(id[t]));
+            allm__vstore_i8(b->q + 32 * t + i, allm__vround(v));
+        }
     allm__vf low, high; /* sums of the codes of columns 0-15, 16-31 */
     ALLM__X(i8_sums)(b->q, &low, &high);
     const allm__vf sum[3] = {allm__vadd(low, high), low, high};
@@ -9480,8 +9482,8 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
                     ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
                         const int      r  = r0 + k * ALLM__X(width);
                         const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r + 64 * n_bits * b;
-                        ALLM__K(few_half)(j, sc, codes, block, T, b, kind, n_bits, n_part, has_min, shift, n_planes, d[k],
-                                          m[k], book, in, acc[k]);
+                        ALLM__K(few_half)(j, sc, codes, block, T, b, kind, n_bits, n_part, has_min, shift, n_planes,
+                                          d[k], m[k], book, in, acc[k]);
                     }
             }
         }
@@ -9639,8 +9641,10 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     ALLM__K(tile) j;
     j.p                   = allm__pack_find(w->fmt->id);
     const int64_t n       = a->n_blocks / 2, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
-    const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
-    const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
+    const size_t  n_tile  = allm__pack_tile_bytes(j.p);
+    const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * n_tile;
+    const int64_t per_tile = j.p->n_cols / ALLM__PANEL_COLS;
+    const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 4;
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
@@ -9654,11 +9658,11 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
             j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
             for (int64_t g = g0; g < g1 && !direct; g++)
                 ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * n_chunk);
-            const int64_t  i1   = i + n_chunk < n ? i + n_chunk : 0, n_cols = j.p->n_cols / ALLM__PANEL_COLS;
-            const uint8_t *next = NULL; /* packed columns that come after these */
-            if (many && w->packed && (i1 ? g0 : g1) + (g1 - g0) <= end)
-                next = w->packed + (size_t)(i1 ? g0 : g1) * n_group + (size_t)(i1 / n_cols) * allm__pack_tile_bytes(j.p);
-            const size_t n_next = (size_t)((ALLM__MIN(n_chunk, n - i1) + n_cols - 1) / n_cols) * allm__pack_tile_bytes(j.p);
+            const int64_t  i1   = i + n_chunk < n ? i + n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
+            const uint8_t *next = NULL;
+            if (many && w->packed && g2 + (g1 - g0) <= end)
+                next = w->packed + (size_t)g2 * n_group + (size_t)(i1 / per_tile) * n_tile;
+            const size_t n_next = (size_t)((ALLM__MIN(n_chunk, n - i1) + per_tile - 1) / per_tile) * n_tile;
             for (int32_t t = 0; t < a->n_tokens; t += j.W) {
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
