@@ -130,6 +130,7 @@
  *   schema  JSON Schema
  *   choice  tool calls that have to be
  *   arch    architectures
+ *   hyper   hyper-parameters, of files and of folders
  *   model   models
  *   lora    adapters
  *   conv    converter
@@ -1126,6 +1127,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static __attribute__((unused, noinline)) /* too large to be copied to each of its many users */
 /* Not to the nearest cache; p + n may lie outside. */
 #define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 3)
 #if defined(__clang__)
 #define ALLM__UNROLL_FULL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -1145,6 +1147,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static
 #define ALLM__UNROLL_FULL(n)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -6212,17 +6215,26 @@ static float allm__wsrc_zero(const allm__wsrc *w, int64_t r, int64_t group) {
     return (float)((allm__wbits_at(z, group, r) + (unsigned)w->zero_add) & ((1u << z->bits) - 1));
 }
 
+/* Signed bytes: codes that are 128 too large when they are taken as others are. */
+static int allm__wsrc_is_i8(const allm__wsrc *w) {
+    return w->kind == ALLM__W_FMT && w->fmt->id == ALLM__I8 && !w->col_bytes && !w->biases.data && !w->g_idx;
+}
+
 /* Codes of columns c .. c + n of row r, and for each `step` of them d and m with weight = q * d + m, to the last bit
- * but for the rounding of m. 0: not a format of integer codes, or columns of one step are of different groups. */
-ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, int64_t step, uint8_t *q,
-                                         float *d, float *m) {
-    if (w->kind != ALLM__W_INT || w->g_idx || w->group % step || c % step) return 0;
+ * but for the rounding of m. order: columns are taken in this order, NULL: as they are. 0: not a format of integer
+ * codes, or columns of one step may be of different groups. */
+ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, const int32_t *order, int64_t r, int64_t c, int64_t n,
+                                         int64_t step, uint8_t *q, float *d, float *m) {
+    const int bytes = allm__wsrc_is_i8(w);
+    if ((w->kind != ALLM__W_INT && !bytes) || (w->g_idx && !order) || w->group % step || c % step) return 0;
     r = w->row0 + r * w->row_step;
-    allm__wbits_row(&w->codes, r, c, n, q);
+    if (!order && !bytes) allm__wbits_row(&w->codes, r, c, n, q);
+    for (int64_t i = 0; i < n && bytes; i++) q[i] = w->data[(size_t)r * w->row_bytes + (size_t)(c + i)] ^ 128;
+    for (int64_t i = 0; i < n && order; i++) allm__wbits_row(&w->codes, r, order[c + i], 1, q + i);
     for (int64_t i = 0; i < n; i += step, d++, m++) {
-        const int64_t g = (c + i) / w->group;
+        const int64_t g = allm__wsrc_group_of(w, order ? order[c + i] : c + i);
         *d = allm__wsrc_scale(w, r, g);
-        *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * allm__wsrc_zero(w, r, g);
+        *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * (allm__wsrc_zero(w, r, g) + (bytes ? 128 : 0));
     }
     return 1;
 }
@@ -6273,6 +6285,19 @@ static void allm__wsrc_row_flat(const allm__wsrc *w, int64_t r, int64_t c, int64
         }
         for (; i < next; i++) *dst++ = allm__load_f32(w->map + 4 * (w->data[i / 2] >> (i % 2 ? 0 : 4) & 15)) * scale;
     }
+}
+
+/* The columns of a matrix whose groups' columns are apart, group by group, to order [n_cols]; 0: groups are not all as
+ * wide as they should be. next: [n_cols / group] scratch. */
+ALLM__UNUSED static int allm__wsrc_order(const allm__wsrc *w, int32_t *order, int64_t *next) {
+    const int64_t n = w->n_cols / w->group;
+    for (int64_t g = 0; g < n; g++) next[g] = 0;
+    for (int64_t c = 0; c < w->n_cols; c++) {
+        const int64_t g = allm__wsrc_group_of(w, c);
+        if (g >= n || next[g] == w->group) return 0;
+        order[g * w->group + next[g]++] = (int32_t)c;
+    }
+    return n * w->group == w->n_cols;
 }
 
 /* Weights (r, c) .. (r, c + n) of the first matrix as floats; r and c + n are within it. */
@@ -6497,6 +6522,10 @@ ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) {
 ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
 ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+/* E4M3 times 2^-8, not of NaN: an f16 that has its bits in place. */
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    return allm__f16_to_f32((uint16_t)((*p & 128) << 8 | (*p & 127) << 7));
+}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
 ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
@@ -6529,6 +6558,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) { return (v
 ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
     for (int i = 0; i < 4; i++) w[i] = ALLM__X(c_rows)(p + 4 * i, ld);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return v ^ 0x80808080u; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) { return (v >> n & 15) * 0x00204081u & 0x01010101u; }
 ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
@@ -6538,7 +6569,13 @@ ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
 ALLM__INLINE void       ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) { *p = (uint8_t)(v >> 8 * k); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return 0; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return *n; }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) { return (void)book, 0; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    (void)in;
+    return (uint32_t)book[v & 15] | (uint32_t)book[v >> 8 & 15] << 8 | (uint32_t)book[v >> 16 & 15] << 16 |
+           (uint32_t)book[v >> 24 & 15] << 24;
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n / 128 * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
 ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
@@ -6590,6 +6627,10 @@ ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
 ALLM__INLINE allm__vf ALLM__X(load)(const float *p) { return allm__vload(p); }
 ALLM__INLINE allm__vf ALLM__X(load_i8)(const int8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf ALLM__X(load_f8)(const uint8_t *p) {
+    const __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(v, 7), _mm256_set1_epi16((short)0xbf80)));
 }
 ALLM__INLINE allm__vf ALLM__X(load_f16)(const void *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
@@ -6691,6 +6732,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
+enum { ALLM__X(lifts) = 1 }; /* panels have all codes with an offset of 128: sums begin with n as it is */
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return _mm512_add_epi8(v, _mm512_set1_epi8((char)x)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
@@ -6705,11 +6748,13 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm512_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
-ALLM__INLINE void       ALLM__X(i_starts)(const int32_t *n, int T, int shift, int32_t *start /* [16] */) {
-    const __m512i v = _mm512_maskz_loadu_epi32(ALLM__V(first)(T), n);
-    _mm512_storeu_si512(start, _mm512_sll_epi32(v, _mm_cvtsi32_si128(shift)));
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)book));
 }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, _mm512_shuffle_epi8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n / 128 * (1 << shift); }
 /* Sums of 16 bytes each, of the first and the second half of twelve times 32: low[t], high[t]. */
 ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *high) {
     const __m512i one = _mm512_set1_epi8(1);
@@ -6727,9 +6772,8 @@ ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *hig
     *low  = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], at, four[1]));
     *high = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]));
 }
-ALLM__INLINE void ALLM__X(store_negative)(int32_t *p, allm__vf a, int n) { /* n integral values */
-    const __m512i v = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_cvtps_epi32(a));
-    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), v);
+ALLM__INLINE void ALLM__X(store_i32)(int32_t *p, allm__vf a, int n) { /* n integral values */
+    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), _mm512_cvtps_epi32(a));
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
@@ -6795,6 +6839,10 @@ ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    const __m128i v = _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(v, 7), _mm_set1_epi16((short)0xbf80)));
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
@@ -6867,6 +6915,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
@@ -6884,8 +6934,14 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)book));
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, _mm256_shuffle_epi8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
+    return shift < 7 ? n / 128 * (1 << shift) : shift == 7 ? 0 : -n;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
@@ -6959,6 +7015,12 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f8)(const uint8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    const int16x4_t v = vshl_n_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)))), 7);
+    return vcvt_f32_f16(vreinterpret_f16_s16(vand_s16(v, vdup_n_s16((int16_t)0xbf80))));
+}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)), 16));
 }
@@ -7012,6 +7074,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 4; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return vreinterpretq_u8_u32(vld1q_u32(w));
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return veorq_u8(v, vdupq_n_u8(128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     const uint32x4_t bits = vandq_u32(vshlq_u32(vreinterpretq_u32_u8(v), vdupq_n_s32(-n)), vdupq_n_u32(15));
@@ -7028,8 +7092,12 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return vdupq_n_s32(0); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return vdupq_n_s32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
-    return shift < 7 ? n * (1 << shift) : 0;
+ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) { return vld1q_u8(book); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
+    return (void)book, vqtbl1q_u8(in, v);
+}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
+    return shift < 7 ? n / 128 * (1 << shift) : shift == 7 ? 0 : -n;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
@@ -7141,15 +7209,15 @@ ALLM__INLINE float allm__vtopbits(allm__vf a) {
 /* Owns: the layout in which kernels read weights, one row of a table a format, and how rows of a file get into it. 16
  * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
  * that in a product no sum goes across lanes and no scale is broadcast. Holds: all instruction sets read the same
- * bytes; a packed matrix is at most half larger than its rows, but for codebooks, of which codes are packed: 6 bits
- * (IQ1, IQ3_S, FP4) or 9 to 10 (other IQ) a weight. */
+ * bytes; a packed matrix is at most half larger than its rows, but for the formats of least bits: 2.5 bits a weight
+ * of Q1_0 and TQ1_0, 3.4 or 3.6 of IQ1 and IQ2. */
 
 #ifndef ALLM__PASS
 
 enum {
     ALLM__ROWS       = 16,  /* packed together: a group */
     ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
-    ALLM__TILE_BYTES = 5120 /* most bytes of a packed tile */
+    ALLM__TILE_BYTES = 4096 /* most bytes of a packed tile */
 };
 
 /* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
@@ -7159,24 +7227,33 @@ enum {
  *     4 bits      4 lines: line i has c4 = i in its low halves and c4 = 4 + i in its high ones
  *     2 bits      2 lines: line i has c4 = 2s + i at bit 2s
  *     1 bit       a line has c4 = s at bit s
- * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Scales of formats with
- * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], and before the
- * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16]
- * scales there, then minima, as f32, or f16 or bf16 where the source has these. So a product reads a tile from its
- * first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
+ * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats, FP8 too, are [64][16]. Codes of a
+ * book are places in a list of 8 or 16 values. Scales of formats with blocks of 32: f16 d[2][16], then m[2][16] if
+ * there are minima; of superblocks: f16 d[16], dmin[16], or with a book f32 d[16], and before the codes of each 64
+ * columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16] scales there,
+ * then minima, as f32, or f16 or bf16 where these hold them. So a product reads a tile from its first byte to its
+ * last, as memory is fastest. Of columns and rows that do not exist scales are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
     int16_t n_cols;  /* of a tile */
     int8_t  n_bits;  /* of a code; 16, 32: floats */
-    int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
+    int8_t  n_value; /* bits of what it stands for: more with a book; 16, 32: floats */
+    int8_t  shift;   /* ... which is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16, with minima also 64 */
     int16_t n_head;  /* bytes of scales a tile begins with (0: scales are of type at_d) ... */
     int16_t n_scale; /* ... and 64 columns begin with */
     /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
-    int16_t at_low, n_low, at_high, n_high, at_d; /* n_head 0: ALLM__F32, F16 or BF16 */
+    int16_t at_low, n_low, at_high, n_high, at_d; /* n_low 0: codes of any format; n_head 0: ALLM__F32, F16 or BF16 */
+    const int8_t *book; /* what codes stand for; NULL: themselves */
 } allm__pack;
+
+/* Books: the magnitudes of the codebooks' rows, as in room data, with both signs. */
+static const int8_t allm__pack_odd[16] = {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15};
+static const int8_t allm__pack_iq3[16] = {-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62};
+static const int8_t allm__pack_iq2[16] = {-43, -25, -8, 8, 25, 43};
+static const int8_t allm__pack_iq1[16] = {-9, -7, -1, 1, 7, 9}; /* eighths */
 
 enum { ALLM__NO_OFFSET = 32 };
 
@@ -7191,6 +7268,8 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     const struct allm__mat_part *parts; /* [n_parts], or NULL */
     int32_t          n_parts;
     int64_t          row0; /* of a slice: its first row in the whole */
+    const int32_t   *order; /* [n_cols] the input's column that each column is packed for, in matrices of one part; or
+                             * NULL: their own. Of some products only, see room model */
     const struct allm__lora_use *lora; /* what an adapter adds to products (room lora), or NULL */
 } allm__mat;
 
@@ -7245,14 +7324,17 @@ static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c
     }
 }
 
-/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4. */
+/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4; FP8, which
+ * is floats to the products. */
 #define ALLM__AFFINE(n_bits, n_part, type) (1000 + 100 * (n_bits) + 50 * ((n_part) / 64) + (type))
-enum { ALLM__FP4_32 = 1000, ALLM__FP4_16 = 1001 };
+#define ALLM__FP4(n_part, type) (1000 + 50 * ((n_part) / 32) + (type))
+#define ALLM__FP8(n_part, type) (3000 + 50 * ((n_part) / 64) + (type))
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, (int16_t)offsetof(allm__##name, low), n_low,  \
-     (int16_t)offsetof(allm__##name, high), n_high, (int16_t)offsetof(allm__##name, d)}
+    {id, n_cols, n_bits, n_bits, shift, has_min, n_part, n_head, n_scale,                                       \
+     (int16_t)offsetof(allm__##name, low), n_low, (int16_t)offsetof(allm__##name, high), n_high,               \
+     (int16_t)offsetof(allm__##name, d), NULL}
     ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 0, qs, 4, qs, 0),
     ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qs, 0),
     ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, qs, 4, qh, 1),
@@ -7264,44 +7346,49 @@ static const allm__pack allm__packs[] = {
     ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qh, 8),
     ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64, 64, ql, 32, qh, 16),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
-#define ALLM__PACK(id, n_cols, n_bits, shift, has_min, n_part) \
-    {id, n_cols, n_bits, shift, has_min, n_part, 0, 64 / (n_part) * 64 * (1 + has_min), 0, 0, 0, 0, 0}
-    ALLM__PACK(ALLM__Q1_0, 128, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__Q2_0, 64, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__TQ1_0, 256, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__TQ2_0, 256, 2, 0, 0, 32),
-    ALLM__PACK(ALLM__MXFP4, 64, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__NVFP4, 64, 5, 4, 0, 16),
-    ALLM__PACK(ALLM__IQ4_NL, 64, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ4_XS, 256, 8, 7, 0, 32),
-#ifndef ABSTRACTLLM_NO_IQ
-    ALLM__PACK(ALLM__IQ2_XXS, 256, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ2_XS, 256, 8, 7, 0, 16),
-    ALLM__PACK(ALLM__IQ2_S, 256, 8, 7, 0, 16),
-    ALLM__PACK(ALLM__IQ3_XXS, 256, 8, 7, 0, 32),
-    ALLM__PACK(ALLM__IQ3_S, 256, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__IQ1_S, 256, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__IQ1_M, 256, 5, 4, 0, 16),
-#endif
-    ALLM__PACK(ALLM__FP4_32, 64, 5, 4, 0, 32),
-    ALLM__PACK(ALLM__FP4_16, 64, 5, 4, 0, 16),
-#undef ALLM__PACK
-#define ALLM__PACK(n_bits, n_part, type, size)                                                       \
-    {ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, ALLM__NO_OFFSET, 1, n_part, 0,                   \
-     64 / (n_part) * 32 * size, 0, 0, 0, 0, type}
-#define ALLM__PACKS(n_bits)                                                                           \
-    ALLM__PACK(n_bits, 32, ALLM__F32, 4), ALLM__PACK(n_bits, 32, ALLM__F16, 2),                       \
-        ALLM__PACK(n_bits, 32, ALLM__BF16, 2), ALLM__PACK(n_bits, 64, ALLM__F32, 4),                  \
-        ALLM__PACK(n_bits, 64, ALLM__F16, 2), ALLM__PACK(n_bits, 64, ALLM__BF16, 2)
-    ALLM__PACKS(2),
-    ALLM__PACKS(3),
-    ALLM__PACKS(4),
-    ALLM__PACKS(5),
-    ALLM__PACKS(6),
+    {ALLM__F32, 64, 32, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+    {ALLM__F16, 64, 16, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+    {ALLM__BF16, 64, 16, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0, NULL},
+#define ALLM__PACK(id, n_cols, n_bits, n_value, shift, has_min, n_part, type, book) /* scales of a type */ \
+    {id, n_cols, n_bits, n_value, shift, has_min, n_part, 0,                                               \
+     64 / (n_part) * 16 * (1 + has_min) * (type == ALLM__F32 ? 4 : 2), 0, 0, 0, 0, type, book}
+    ALLM__PACK(ALLM__Q1_0, 128, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__Q2_0, 64, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__TQ1_0, 256, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__TQ2_0, 256, 2, 2, 0, 0, 32, ALLM__F16, NULL),
+    ALLM__PACK(ALLM__IQ4_NL, 64, 4, 8, 7, 0, 32, ALLM__F16, allm__iq4_values),
+    ALLM__PACK(ALLM__MXFP4, 64, 4, 5, 4, 0, 32, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__NVFP4, 64, 4, 5, 4, 0, 16, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(32, ALLM__BF16), 64, 4, 5, 4, 0, 32, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(16, ALLM__BF16), 64, 4, 5, 4, 0, 16, ALLM__BF16, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(32, ALLM__F32), 64, 4, 5, 4, 0, 32, ALLM__F32, allm__fp4_values),
+    ALLM__PACK(ALLM__FP4(16, ALLM__F32), 64, 4, 5, 4, 0, 16, ALLM__F32, allm__fp4_values),
+    ALLM__PACK(ALLM__FP8(32, ALLM__BF16), 64, 8, 32, ALLM__NO_OFFSET, 0, 32, ALLM__BF16, NULL),
+    ALLM__PACK(ALLM__FP8(32, ALLM__F32), 64, 8, 32, ALLM__NO_OFFSET, 0, 32, ALLM__F32, NULL),
+    ALLM__PACK(ALLM__FP8(64, ALLM__F32), 64, 8, 32, ALLM__NO_OFFSET, 0, 64, ALLM__F32, NULL),
+#define ALLM__PACKED(n_bits, n_part, type) \
+    ALLM__PACK(ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, n_bits, ALLM__NO_OFFSET, 1, n_part, type, NULL)
+#define ALLM__PACKS(n_bits, n_part)                                                             \
+    ALLM__PACKED(n_bits, n_part, ALLM__F32), ALLM__PACKED(n_bits, n_part, ALLM__F16),           \
+        ALLM__PACKED(n_bits, n_part, ALLM__BF16)
+    ALLM__PACKS(2, 32), ALLM__PACKS(3, 32), ALLM__PACKS(4, 32), ALLM__PACKS(5, 32), ALLM__PACKS(6, 32),
+    ALLM__PACKS(8, 32), ALLM__PACKS(2, 64), ALLM__PACKS(3, 64), ALLM__PACKS(4, 64), ALLM__PACKS(5, 64),
+    ALLM__PACKS(6, 64), ALLM__PACKS(8, 64),
 #undef ALLM__PACKS
+#undef ALLM__PACKED
+#undef ALLM__PACK
+#define ALLM__PACK(id, n_bits, n_value, shift, n_part, book) /* scales of superblocks: steps of an f32 */ \
+    {id, 256, n_bits, n_value, shift, 0, n_part, 64, 64 / (n_part) * 16, 0, 0, 0, 0, 0, book}
+    ALLM__PACK(ALLM__IQ4_XS, 4, 8, 7, 32, allm__iq4_values),
+#ifndef ABSTRACTLLM_NO_IQ
+    ALLM__PACK(ALLM__IQ2_XXS, 3, 8, 7, 32, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ2_XS, 3, 8, 7, 16, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ2_S, 3, 8, 7, 16, allm__pack_iq2),
+    ALLM__PACK(ALLM__IQ3_XXS, 4, 8, 7, 32, allm__pack_iq3),
+    ALLM__PACK(ALLM__IQ3_S, 4, 5, 4, 32, allm__pack_odd),
+    ALLM__PACK(ALLM__IQ1_S, 3, 5, 4, 32, allm__pack_iq1),
+    ALLM__PACK(ALLM__IQ1_M, 3, 5, 4, 16, allm__pack_iq1),
+#endif
 #undef ALLM__PACK
 };
 
@@ -7323,7 +7410,7 @@ static size_t allm__pack_tile_bytes(const allm__pack *p) {
 /* Packed tensors in GGUF files have type numbers of our own: the number of the format, the version of this layout, and
  * "AK". Their data are the tiles of all their rows. Files of another version are refused: a change of layout is a new
  * version. */
-enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 1 };
+enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 2 };
 
 static int32_t allm__pack_type(int32_t id) { return ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | id; }
 
@@ -7360,21 +7447,20 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     return m;
 }
 
+/* Codes that are floats, with scales. */
+static int allm__pack_is_fp8(const allm__pack *p) { return p->n_bits == 8 && p->n_value > 8; }
+
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
- * i = c / 32, or c / 16 where sixteen columns have a scale of their own. */
+ * i = c / 32, or c / 16 where sixteen columns have a scale of their own; of an ISA with X(lifts) q is 128 - (1 << shift)
+ * larger. */
 typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
 } allm__panel;
 
-/* Is there a kernel that multiplies one token with packed columns as they are? */
-static int allm__pack_direct(const allm__pack *p) {
-    return p->n_head || !p->has_min || (p->n_bits == 4 && p->n_part == 64);
-}
-
-/* ... or a few? */
+/* Is there a kernel that multiplies a few tokens with packed columns as they are? There is for one. */
 static int allm__pack_direct_few(const allm__pack *p) {
-    if (!p->n_head) return p->n_bits == 4 && p->has_min && p->n_part == 64 && p->at_d != ALLM__F32;
+    if (!p->n_low) return p->n_bits == 4 && p->has_min;
     return p->n_bits >= 4 && p->id != ALLM__Q5_1;
 }
 
@@ -7389,35 +7475,52 @@ typedef struct allm__pack_unit {
     uint8_t period, keep;  /* ... but for these bits of the last byte of each period: a scale */
     uint8_t fill;
     int8_t  code;          /* what they stand for then; of codebooks their first row */
+    int8_t  at_d;          /* of superblocks: where d is (-1: in the high bits of IQ1_M's scales), ... */
+    float   step;          /* ... which times this is what all scales are multiples of */
 } allm__pack_unit;
 
 static const allm__pack_unit allm__pack_units[] = {
-    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1},
-    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1},
-    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1},
-    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1},
-    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8},
-    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4},
-    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1},   {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7}, /* eighths */
-    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7},
+    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1, 0, 0},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1, 0, 0},
+    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1, 0, 0},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1, 0, 0},
+    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1, 0, 0},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1, 0, 0},
+    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1, 0, 0}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1, 0, 1},
+    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8, 0, 0.125f}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8, 0, 0.125f},
+    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8, 0, 0.125f},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4, 0, 0.25f},
+    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1, 0, 1},        {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7, 0, 0.125f},
+    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7, -1, 0.125f},
 };
+
+/* What the scales of a superblock at p are multiples of. */
+static float allm__pack_step(const allm__pack_unit *u, const uint8_t *p) {
+    const uint8_t *scales = p + offsetof(allm__iq1_m, scales);
+    unsigned       h = 0;
+    for (int i = 0; i < 4 && u->at_d < 0; i++) h |= (unsigned)(scales[2 * i + 1] >> 4) << 4 * i;
+    return (u->at_d < 0 ? allm__f16_to_f32((uint16_t)h) : allm__h(p + u->at_d)) * u->step;
+}
+
+static const allm__pack_unit *allm__pack_unit_of(const allm__pack *k) {
+    const allm__pack_unit *u = allm__pack_units;
+    while (u->id != k->id) u++;
+    return u;
+}
 
 /* Codes, without an offset added, and scales of one block at p. */
 static void allm__pack_block(const allm__pack *k, const allm__fmt *fmt, const uint8_t *p, int8_t *q, float *d) {
-    const allm__pack_unit *u = allm__pack_units;
+    const allm__pack_unit *u = allm__pack_unit_of(k);
     float                  w[256], unit[256];
     uint8_t                plain[sizeof(allm__iq4_xs)]; /* the largest */
-    while (u->id != k->id) u++;
     memcpy(plain, p, (size_t)fmt->n_bytes);
     memset(plain + u->from, u->fill, (size_t)(u->mid - u->from));
     for (int i = u->mid; i < u->to; i++)
         plain[i] = (uint8_t)((i - u->mid) % u->period == u->period - 1 ? p[i] & u->keep : 0);
     fmt->dequant(p, w, fmt->n_weights);
     fmt->dequant(plain, unit, fmt->n_weights);
-    for (int i = 0; i < fmt->n_weights; i++) {
-        const float scale = unit[i] / (float)u->code, v = w[i] / scale;
-        q[i] = (int8_t)(v > -128 && v < 128 ? rintf(v) : 0); /* not of a scale that is 0 or no number */
-        if (i % k->n_part == 0) d[i / k->n_part] = scale;
+    for (int i = 0; i < fmt->n_weights; i += k->n_part) {
+        const double per = 1 / (double)(d[i / k->n_part] = unit[i] / (float)u->code);
+        for (int j = i; j < i + ALLM__MIN(k->n_part, fmt->n_weights); j++) {
+            const double v = (double)w[j] * per;
+            q[j] = (int8_t)(v > -128 && v < 128 ? rint(v) : 0); /* not of a scale that is 0 or no number */
+        }
     }
 }
 
@@ -7428,10 +7531,18 @@ static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, i
         allm__wsrc       one;
         const allm__wsrc *from = allm__mat_source(w, &r, &one);
         if (k->has_min) {
-            (void)allm__wsrc_codes(from, r, c, n, k->n_part, q, d, m);
+            (void)allm__wsrc_codes(from, w->order, r, c, n, k->n_part, q, d, m);
             return;
         }
-        const int64_t at = from->row0 + r * from->row_step; /* FP4 */
+        const int64_t at = from->row0 + r * from->row_step; /* FP4, FP8 */
+        if (allm__pack_is_fp8(k)) {
+            memcpy(q, from->data + (size_t)at * from->row_bytes + c, (size_t)n);
+            for (int i = 0; i < n; i++) {
+                if (i % k->n_part == 0) d[i / k->n_part] = allm__wsrc_scale(from, at, (c + i) / from->group);
+                if ((q[i] & 127) == 127) d[i / k->n_part] = NAN; /* load_f8 knows none: the sum is the same */
+            }
+            return;
+        }
         allm__wbits_row(&from->codes, at, c, n, q);
         for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + (1 << k->shift));
         for (int i = 0; i < n; i += k->n_part) *d++ = 0.5f * allm__wsrc_scale(from, at, (c + i) / from->group);
@@ -7445,22 +7556,32 @@ static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, i
     for (int i = 0; i < n; i++) q[i] = (uint8_t)(codes[i] + (1 << k->shift));
 }
 
-/* A code of row r, column c of 64, to its bits in the planes at p. */
-static void allm__pack_code(uint8_t *p, int n_bits, int r, int c, int q) {
-    const int k = 4 * r + c % 4, j = c % 32 / 4, n_low = n_bits < 4 ? 2 : 4;
-    p += c / 32 * 64 * n_bits;
+/* Codes of row r, 32 columns, to their planes at p, which are zero. */
+static void allm__pack_codes(uint8_t *p, int n_bits, int r, const uint8_t *q) {
+    uint32_t w[8];
+    memcpy(w, q, sizeof w);
+    p += 4 * r;
     if (n_bits == 8) {
-        p[64 * j + k] = (uint8_t)q;
+        for (int j = 0; j < 8; j++) memcpy(p + 64 * j, w + j, sizeof *w);
         return;
     }
-    if (n_bits == 6) p[64 * (j % 2) + k] |= (uint8_t)(q >> 4 << j / 2 * 2), p += 2 * 64;
-    if (n_bits & 1) p[k] |= (uint8_t)(q >> n_low << j), p += 64;
-    p[64 * (j % n_low) + k] |= (uint8_t)((q & ((1 << n_low) - 1)) << j / n_low * n_low);
+    for (int top = n_bits, n; top > 0; top -= n) { /* planes of n bits, those of the high ones first */
+        n = top & 1 ? 1 : top == 4 ? 4 : 2;
+        const uint32_t mask = ((1u << n) - 1) * 0x01010101u;
+        for (int i = 0; i < n; i++, p += 64) {
+            uint32_t line = 0;
+            for (int s = 0; s < 8; s += n) line |= (w[s + i] >> (top - n) & mask) << s;
+            memcpy(p, &line, sizeof line);
+        }
+    }
 }
 
-/* Scale or minimum i of a row, of the type that the format has. */
+/* Scale, or minimum, i of a row, of the type that the format has. */
 static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
-    if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
+    if (k->n_head) { /* in steps */
+        const float n = rintf(x);
+        p[i] = (uint8_t)(n >= -128 && n < 128 ? (int)n : 0);
+    } else if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
     else {
         const uint16_t h = k->at_d == ALLM__F16 ? allm__f32_to_f16(x) : allm__f32_to_bf16(x); /* exact */
         p[2 * i] = (uint8_t)h, p[2 * i + 1] = (uint8_t)(h >> 8);
@@ -7471,17 +7592,30 @@ static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
 static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
     const int n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols), per_panel = 64 / k->n_part;
-    uint8_t   q[256];
-    float     d[16], m[16];
+    const int    fp8 = allm__pack_is_fp8(k);
+    const size_t n_panel = allm__pack_panel_bytes(k);
+    uint8_t      q[256] = {0}, place[256] = {0}; /* place: of a value in the book */
+    float        d[16], m[16], step = 1;
     memset(to, 0, allm__pack_tile_bytes(k));
+    for (int i = 0; i < 256; i++) place[i] = (uint8_t)(k->book ? 0 : i);
+    for (int i = 15; i >= 0 && k->book; i--) place[k->book[i] + (1 << k->shift)] = (uint8_t)i;
     for (int r = 0; r < n_rows; r++) {
         allm__pack_row(w, k, g * ALLM__ROWS + r, i_tile * k->n_cols, n_cols, q, d, m);
-        for (int c = 0; c < n_cols; c++) {
-            uint8_t  *panel = to + (size_t)(c / 64) * allm__pack_panel_bytes(k);
-            const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
-            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, q[c]);
-            if (c % k->n_part) continue;
-            allm__pack_scale(k, panel, at, d[i]);
+        if (k->n_head) { /* a tile is a block */
+            const uint8_t *row = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS + r) * w->row_bytes;
+            step = allm__pack_step(allm__pack_unit_of(k), row + i_tile * w->fmt->n_bytes);
+            memcpy(to + sizeof step * (size_t)r, &step, sizeof step);
+        }
+        for (int c = 0; c < n_cols; c++) q[c] = place[q[c]];
+        for (int c = 0; c < n_cols; c += 32) {
+            uint8_t *codes = to + k->n_head + (size_t)(c / 64) * n_panel + k->n_scale;
+            if (!fp8) allm__pack_codes(codes + c % 64 * 2 * k->n_bits, k->n_bits, r, q + c);
+            for (int i = 0; i < 32 && fp8; i++) codes[ALLM__ROWS * (c % 64 + i) + r] = q[c + i];
+        }
+        for (int i = 0; i * k->n_part < n_cols; i++) {
+            uint8_t  *panel = to + k->n_head + (size_t)(i / per_panel) * n_panel;
+            const int at    = ALLM__ROWS * (i % per_panel) + r;
+            allm__pack_scale(k, panel, at, d[i] / step);
             if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
         }
     }
@@ -7496,8 +7630,14 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
         ALLM__FMT(n_bits, 32, ALLM__BF16, "bf16"), ALLM__FMT(n_bits, 64, ALLM__F32, "f32"),              \
         ALLM__FMT(n_bits, 64, ALLM__F16, "f16"), ALLM__FMT(n_bits, 64, ALLM__BF16, "bf16")
     static const allm__fmt fmts[] = {
-        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6),
-        {"FP4 in 32", ALLM__FP4_32, 64, 32, NULL, NULL, 1}, {"FP4 in 16", ALLM__FP4_16, 64, 32, NULL, NULL, 1},
+        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6), ALLM__FMTS(8),
+        {"FP4 in 32, bf16", ALLM__FP4(32, ALLM__BF16), 64, 32, NULL, NULL, 1},
+        {"FP4 in 16, bf16", ALLM__FP4(16, ALLM__BF16), 64, 32, NULL, NULL, 1},
+        {"FP4 in 32, f32", ALLM__FP4(32, ALLM__F32), 64, 32, NULL, NULL, 1},
+        {"FP4 in 16, f32", ALLM__FP4(16, ALLM__F32), 64, 32, NULL, NULL, 1},
+        {"E4M3 in 32, bf16", ALLM__FP8(32, ALLM__BF16), 1, 1, NULL, NULL, 1},
+        {"E4M3 in 32, f32", ALLM__FP8(32, ALLM__F32), 1, 1, NULL, NULL, 1},
+        {"E4M3 in 64, f32", ALLM__FP8(64, ALLM__F32), 1, 1, NULL, NULL, 1},
     };
 #undef ALLM__FMTS
 #undef ALLM__FMT
@@ -7506,10 +7646,16 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
     if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
     if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
     if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
-    if (w->kind == ALLM__W_INT && w->group % 32 == 0)
-        id = ALLM__AFFINE(w->codes.bits, w->group % 64 ? 32 : 64, type);
+    if ((w->kind == ALLM__W_FP4 || (w->kind == ALLM__W_FMT && w->fmt->id == ALLM__F8_E4M3)) && !w->factor &&
+        (w->scales.fmt->id == ALLM__F8_E8M0 || w->scales.fmt->id == ALLM__F8_E4M3))
+        type = ALLM__BF16; /* has such a scale, or half of it */
+    if ((w->kind == ALLM__W_INT || allm__wsrc_is_i8(w)) && w->group % 32 == 0)
+        id = ALLM__AFFINE(w->kind == ALLM__W_INT ? w->codes.bits : 8, w->group % 64 ? 32 : 64, type);
     if (w->kind == ALLM__W_FP4 && !w->biases.data && !has_zero)
-        id = w->group % 32 == 0 ? ALLM__FP4_32 : w->group == 16 ? ALLM__FP4_16 : -1;
+        id = w->group % 32 && w->group != 16 ? -1 : ALLM__FP4(w->group % 32 ? 16 : 32, type);
+    if (w->kind == ALLM__W_FMT && w->fmt->id == ALLM__F8_E4M3 && !w->col_bytes && !w->biases.data && !has_zero &&
+        w->group % 32 == 0)
+        id = w->group % 64 || type == ALLM__BF16 ? ALLM__FP8(32, type) : ALLM__FP8(64, type);
     for (size_t i = 0; i < ALLM__COUNT(fmts); i++)
         if (fmts[i].id == id) return &fmts[i];
     return NULL;
@@ -7554,7 +7700,8 @@ enum {
 
 /* Rounded activations of a batch of tokens. Tokens come in tiles of up to 12, of a tile's width W; a tile is n_blocks
  * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]. Column c of
- * a block is q * d, or (256 q + low) * d; n: minus the sum of the codes of columns 0-31, 0-15, 16-31; s = -n * d. */
+ * a block is q * d, or (256 q + low) * d; n: the sum of the codes of columns 0-31, 0-15, 16-31, times -128, the largest
+ * offset of weights' codes; s: these sums times d. */
 typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
@@ -7618,8 +7765,8 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
         sum[i / 16] += q;
     }
     b->d[0] = d;
-    b->n[0] = -(sum[0] + sum[1]), b->n[W] = -sum[0], b->n[2 * W] = -sum[1];
-    for (int i = 0; i < 3; i++) b->s[i * W] = d * (float)-b->n[i * W];
+    const int32_t all[3] = {sum[0] + sum[1], sum[0], sum[1]};
+    for (int i = 0; i < 3; i++) b->n[i * W] = -128 * all[i], b->s[i * W] = d * (float)all[i];
 }
 
 /* ---- attention
@@ -7971,6 +8118,18 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+/* The same to 3e-6, for what is rounded to bf16 next. */
+ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    const allm__vf r = allm__vfma(n, allm__vset(-0.693147181f), x);
+    allm__vf       p = allm__vset(0.0415136559f); /* of degree 4: least relative error for |r| <= ln 2 / 2 */
+    p                = allm__vfma(p, r, allm__vset(0.16787472f));
+    p                = allm__vfma(p, r, allm__vset(0.500030151f));
+    p                = allm__vfma(p, r, allm__vset(0.999966838f));
+    return allm__vldexp(allm__vfma(p, r, allm__vset(1)), n);
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -8572,9 +8731,10 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
         const allm__vf m = allm__vset(to[pad + 16]);
         allm__vf       a = allm__vload(s), b = allm__vload(s + 16), c = allm__vload(s + 32), d = allm__vload(s + 48);
         allm__vf       l = allm__vload(to + pad);
-        a = ALLM__K(exp)(allm__vsub(a, m)), b = ALLM__K(exp)(allm__vsub(b, m));
-        c = ALLM__K(exp)(allm__vsub(c, m)), d = ALLM__K(exp)(allm__vsub(d, m));
-        if (bf16) {
+        a = allm__vsub(a, m), b = allm__vsub(b, m), c = allm__vsub(c, m), d = allm__vsub(d, m);
+        if (!bf16) a = ALLM__K(exp)(a), b = ALLM__K(exp)(b), c = ALLM__K(exp)(c), d = ALLM__K(exp)(d);
+        else {
+            a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
             a = allm__vtiny(a, ALLM__BF16_TINY), b = allm__vtiny(b, ALLM__BF16_TINY);
             c = allm__vtiny(c, ALLM__BF16_TINY), d = allm__vtiny(d, ALLM__BF16_TINY);
         }
@@ -8793,7 +8953,8 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
     }
     b->d[0] = d;
     b->s[0] = d * (sum[0] + sum[1]), b->s[W] = d * sum[0], b->s[2 * W] = d * sum[1];
-    b->n[0] = -(int32_t)(sum[0] + sum[1]), b->n[W] = -(int32_t)sum[0], b->n[2 * W] = -(int32_t)sum[1];
+    b->n[0] = (int32_t)(-128 * (sum[0] + sum[1])), b->n[W] = (int32_t)(-128 * sum[0]);
+    b->n[2 * W] = (int32_t)(-128 * sum[1]);
 }
 #endif
 
@@ -8820,7 +8981,7 @@ ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__abloc
     allm__vstore_n(b->d, d, ALLM__TOKENS);
     ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
         allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, sum[i]), ALLM__TOKENS);
-        ALLM__X(store_negative)(b->n + ALLM__TOKENS * i, sum[i], ALLM__TOKENS);
+        ALLM__X(store_i32)(b->n + ALLM__TOKENS * i, allm__vmul(sum[i], allm__vset(-128)), ALLM__TOKENS);
     }
     return 1;
 }
@@ -8996,7 +9157,7 @@ ALLM__INLINE void ALLM__K(tile_floats)(int n_bits, const uint8_t *p, size_t ld, 
 
 /* Tile i_tile of group g: 16 rows from 16 g on. What is not there counts as zeros. */
 static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
-    if (!k->n_head && k->n_bits <= 8) {
+    if (!k->n_low && k->n_bits <= 8) {
         allm__pack_tile(w, k, g, i_tile, to);
         return;
     }
@@ -9044,6 +9205,11 @@ static void ALLM__K(pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *p
 
 /* ---- packed tiles to panels */
 
+/* What the codes of a format with a book stand for, with an offset. */
+static void ALLM__K(book)(const allm__pack *p, int shift, uint8_t *to /* [16] */) {
+    for (int i = 0; i < 16; i++) to[i] = (uint8_t)(p->book[i] + (1 << shift));
+}
+
 /* 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. Lines are read in order. */
 ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* [8] */) {
     const int low = n_bits & 14, at = low == 6 ? 4 : 0; /* bits without the odd one; where the 2-bit plane's go to */
@@ -9065,19 +9231,26 @@ ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* 
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
-ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
+/* A panel's codes, or what a book has in their places, each x larger. */
+ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, const uint8_t *book, int x, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
             ALLM__K(codes)(p + r + 64 * b * n_bits, n_bits, c);
-            ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
+            if (book) {
+                const ALLM__X(c) in = ALLM__X(c_book)(book);
+                ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_look)(book, in, c[j]);
+            }
+            ALLM__UNROLL(8) for (int j = 0; j < 8; j++)
+                ALLM__X(c_store)(q + 64 * (8 * b + j) + r, ALLM__X(c_add)(c[j], x));
         }
 }
 
 /* Scales of a panel, at sc, of a tile with superblocks. */
 ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, const int8_t *sc, allm__panel *to) {
     const int      n = 64 / p->n_part;
-    const allm__vf d  = allm__vload_f16(head), dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
+    const allm__vf d = p->n_low ? allm__vload_f16(head) : allm__vload((const float *)(const void *)head);
+    const allm__vf dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
     for (int k = 0; k < n; k++, sc += 16) {
         allm__vstore(to->d[k], allm__vmul(d, allm__vload_i8(sc)));
         if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n)));
@@ -9098,11 +9271,19 @@ ALLM__INLINE void ALLM__K(unpack_scales)(const uint8_t *panel, const allm__pack 
     }
 }
 
+/* By how much codes in panels are too large. */
+ALLM__INLINE int ALLM__K(offset)(const allm__pack *p) {
+    return p->shift == ALLM__NO_OFFSET ? 0 : 1 << (ALLM__X(lifts) ? 7 : p->shift);
+}
+
 /* Panels [i0, i0 + n) of group g; tile: where a tile that is not packed yet is packed. */
 static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i0, int64_t n, uint8_t *tile,
                             allm__panel *to) {
     const int    n_panels = p->n_cols / ALLM__PANEL_COLS; /* of a tile */
+    const int    lift     = p->has_min ? 0 : ALLM__K(offset)(p) - (1 << p->shift);
     const size_t n_tile   = allm__pack_tile_bytes(p);
+    uint8_t      book[16];
+    if (p->book) ALLM__K(book)(p, p->shift, book);
     for (int64_t i = i0; i < i0 + n; i++, to++) {
         const int64_t  i_tile = i / n_panels;
         const uint8_t *from   = tile;
@@ -9118,12 +9299,12 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
             }
         panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(panel, 2, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(panel, 3, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(panel, 4, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(panel, 5, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(panel, 6, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(panel, 8, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, NULL, lift, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, p->book ? book : NULL, lift, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, p->book ? book : NULL, lift, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, NULL, lift, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, NULL, lift, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, NULL, lift, to->q[0][0]); break;
         }
     }
 }
@@ -9148,8 +9329,8 @@ ALLM__INLINE int ALLM__K(wide)(int n_bits) {
     return n_bits <= ALLM__X(narrow_bits) ? 0 : n_bits <= 6 ? 1 : 2;
 }
 
-/* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with. i: which
- * of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
+/* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with (with
+ * minima: if codes are wide). i: which of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
 ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
                                      const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d, ALLM__X(f) m,
                                      ALLM__X(f) *acc) {
@@ -9157,7 +9338,7 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
     ALLM__UNROLL(12) for (int t = 0; t < T; t += apart) {
         ALLM__X(i) sum[ALLM__X(apart)];
         ALLM__UNROLL(4) for (int k = 0; k < apart; k++)
-            sum[k] = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t + k);
+            sum[k] = has_min && wide < 2 ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t + k);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
             sum[0] = ALLM__X(i_dot)(sum[0], c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
@@ -9175,14 +9356,8 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
     }
 }
 
-/* start[T]: the sums of T tokens for codes that are too large by 1 << shift. */
+/* start[T]: the sums of T tokens for codes that are too large by 1 << shift, or are not. */
 ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
-#if ALLM__PASS == ALLM__PASS_AVX512
-    if (T == ALLM__TOKENS) {
-        ALLM__X(i_starts)(n, T, shift, start);
-        return;
-    }
-#endif
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
 }
 
@@ -9198,8 +9373,9 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W;
         int32_t   start[16];
-        if (!has_min) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
+        if ((!has_min || wide > 1) && !ALLM__X(lifts)) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
+                           ALLM__X(lifts) ? a.n + i_s : start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
     }
 }
@@ -9215,6 +9391,8 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
         ALLM__UNROLL(12) for (int t = 0; t < T; t++)
             acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
         for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * stride) {
+            if (T == ALLM__TOKENS)
+                ALLM__UNROLL(24) for (size_t k = 0; k < sizeof *w; k += 64) ALLM__PREFETCH(w + 1, k);
             ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
             ALLM__K(tile_half)(j, w, block + stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
@@ -9222,38 +9400,44 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
     }
 }
 
-enum { /* scales: before 64 columns f16, bytes (and f16 of 256 columns), bf16 or f32 */
-    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_bf16), ALLM__K(of_f32)
+enum { /* scales: before 64 columns f16; bytes, and f16 of 256 columns, or f32 of these; of the type that at_d says */
+    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_steps), ALLM__K(of_type)
 };
 
+ALLM__INLINE ALLM__X(f) ALLM__K(of)(const uint8_t *sc, int type, int i) {
+    if (type == ALLM__F16) return ALLM__X(load_f16)(sc + 32 * i);
+    return type == ALLM__BF16 ? ALLM__X(load_bf16)(sc + 32 * i) : ALLM__X(load_f32)(sc + 64 * i);
+}
+
 /* Half b of a panel, whose scales are at sc and codes at codes, times the block of T tokens: the operations of
- * tile_half. d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
+ * tile_half. d0 and m0: scale and minimum of a superblock; in: the book, if there is one. All between block and d0 are
+ * constants; n_part 64 of_type: 64 or 32. */
 ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, const uint8_t *codes, uint8_t *block,
                                     int T, int b, int kind, int n_bits, int n_part, int has_min, int shift,
-                                    int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, ALLM__X(f) *acc) {
-    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(n_bits);
+                                    int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, const uint8_t *book, ALLM__X(c) in,
+                                    ALLM__X(f) *acc) {
+    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits), type = j->p->at_d;
+    const int          parts = 64 / (kind == ALLM__K(of_type) && n_part == 64 ? j->p->n_part : n_part);
     const int32_t      W = T == 1 ? 1 : j->W;
     const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
     ALLM__K(codes)(codes, n_bits, c);
+    if (book) ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_look)(book, in, c[k]);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
-        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : (1 + h) * W, i_min = i + 64 / n_part;
+        const int  i = parts == 1 ? 0 : n * b + h, i_s = n == 1 ? 0 : (1 + h) * W, i_min = i + parts;
         ALLM__X(f) d = d0, m = m0;
         int32_t    start[4];
         if (kind == ALLM__K(of_half)) {
             d = ALLM__X(load_f16)(sc + 32 * i);
             if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
-        } else if (kind == ALLM__K(of_bf16)) {
-            d = ALLM__X(load_bf16)(sc + 32 * i);
-            if (has_min) m = ALLM__X(load_bf16)(sc + 32 * i_min);
-        } else if (kind == ALLM__K(of_super)) {
+        } else if (kind == ALLM__K(of_type)) {
+            d = ALLM__K(of)(sc, type, i);
+            if (has_min) m = ALLM__K(of)(sc, type, i_min);
+        } else {
             d = ALLM__X(mul)(d0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i));
             if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
-        } else {
-            d = ALLM__X(load_f32)(sc + 64 * i);
-            if (has_min) m = ALLM__X(load_f32)(sc + 64 * i_min);
         }
-        if (!has_min) ALLM__K(starts)(T, a.n + i_s, shift, start);
+        if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, shift, start);
         ALLM__K(tile_part)(T, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
     }
 }
@@ -9261,27 +9445,34 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
 /* T tokens times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
  * the machine does that best itself where a tile is read like this. All but j are constants. */
 ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int n_bits, int n_part, int has_min,
-                                   int shift, int n_planes) {
-    const int    super = kind == ALLM__K(of_super), n_byte = super ? 1 : kind == ALLM__K(of_f32) ? 4 : 2;
-    const size_t n_head = super ? 64 : 0, n_scale = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
+                                   int shift, int n_planes, int has_book) {
+    const int    super = kind == ALLM__K(of_super) || kind == ALLM__K(of_steps), typed = kind == ALLM__K(of_type);
+    const int    n_byte = super ? 1 : typed && j->p->at_d == ALLM__F32 ? 4 : 2;
+    const size_t n_head = super ? 64 : 0;
+    const size_t n_scale = typed ? (size_t)j->p->n_scale : 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
     const size_t n_panel = n_scale + 128 * (size_t)n_bits, one = allm__acts_block_bytes(n_planes);
     const size_t n_block = T == 1 ? one : j->stride;
+    uint8_t      list[16], *book = has_book ? list : NULL;
+    if (has_book) ALLM__K(book)(j->p, shift, list);
+    const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : j->packed);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
         ALLM__X(f)     acc[4], d = ALLM__X(set)(0), m = d;
         uint8_t       *block = j->block;
         const uint8_t *p     = j->packed;
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[t] = ALLM__X(set)(0);
         for (int64_t left = j->n_panels; left > 0; left -= 4) {
-            if (super) {
+            if (kind == ALLM__K(of_steps)) d = ALLM__X(load_f32)(p + 4 * r);
+            else if (super) {
                 d = ALLM__X(load_f16)(p + 2 * r);
                 if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
             }
             p += n_head;
             for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
                 const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
-                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
+                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, book,
+                                  in, acc);
                 ALLM__K(few_half)(j, sc, codes + 64 * n_bits, block + n_block, T, 1, kind, n_bits, n_part, has_min,
-                                  shift, n_planes, d, m, acc);
+                                  shift, n_planes, d, m, book, in, acc);
                 block += 2 * n_block;
             }
         }
@@ -9294,58 +9485,61 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
 ALLM__INLINE int ALLM__K(few_of)(const ALLM__K(tile) *j, int n, int kind, int n_bits, int n_part, int has_min,
                                  int shift, int n_planes) {
     if (n >= 4 && n != 5 && n_planes == 1) {
-        ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes);
+        ALLM__K(few_run)(j, 4, kind, n_bits, n_part, has_min, shift, n_planes, 0);
         return 4;
     }
     if (n >= 3 && n_planes == 1) {
-        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes);
+        ALLM__K(few_run)(j, 3, kind, n_bits, n_part, has_min, shift, n_planes, 0);
         return 3;
     }
     ALLM__K(tile) two = *j;
     if (n == 1) two.t--, two.y -= two.ldy;
-    ALLM__K(few_run)(&two, 2, kind, n_bits, n_part, has_min, shift, n_planes);
+    ALLM__K(few_run)(&two, 2, kind, n_bits, n_part, has_min, shift, n_planes, 0);
     return ALLM__MIN(n, 2);
 }
 
-/* Of formats that have such a kernel: see allm__pack_direct. */
+/* One token, or of formats that have such a kernel a few: see allm__pack_direct_few. */
 ALLM__UNUSED static int ALLM__K(few)(const ALLM__K(tile) *j, int n, int n_planes) {
-    static const uint8_t types[] = {[ALLM__F32] = ALLM__K(of_f32), [ALLM__F16] = ALLM__K(of_half),
-                                    [ALLM__BF16] = ALLM__K(of_bf16)};
-    const int kind = !j->p->n_head ? types[j->p->at_d] : j->p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
-#define ALLM__IS(k, n_bits_, n_part_, has_min_) \
-    (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_)
-#define ALLM__FEW(...)                                                                     \
-    if (n_planes == 1) return ALLM__K(few_of)(j, n, __VA_ARGS__, 1);                       \
-    else return ALLM__K(few_of)(j, n, __VA_ARGS__, 2);
-#define ALLM__ONE(...)                                                                     \
-    if (n_planes == 1) ALLM__K(few_run)(j, 1, __VA_ARGS__, 1);                             \
-    else ALLM__K(few_run)(j, 1, __VA_ARGS__, 2);                                           \
-    return 1;
-#define ALLM__RUN(k, n_bits, n_part, has_min, shift, few)                                  \
-    if (ALLM__IS(k, n_bits, n_part, has_min)) {                                            \
-        if (few && j->W > 1) { ALLM__FEW(ALLM__K(k), n_bits, n_part, has_min, shift) }     \
-        ALLM__ONE(ALLM__K(k), n_bits, n_part, has_min, shift)                              \
+    const allm__pack *p = j->p;
+    const int kind = !p->n_head ? ALLM__K(of_type) : !p->n_low ? ALLM__K(of_steps)
+                     : p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
+    const int part = kind == ALLM__K(of_type) && p->n_part == 32 && p->has_min ? 64 : p->n_part;
+#define ALLM__IS(k, n_bits_, n_part, has_min_, has_book) \
+    (kind == ALLM__K(k) && p->n_bits == n_bits_ && part == n_part && p->has_min == has_min_ && !p->book == !has_book)
+#define ALLM__RUN(k, n_bits, n_part, has_min, shift, few, has_book)                        \
+    if (ALLM__IS(k, n_bits, n_part, has_min, has_book)) {                                  \
+        if (few && j->W > 1) {                                                             \
+            if (n_planes == 1)                                                             \
+                return ALLM__K(few_of)(j, n, ALLM__K(k), n_bits, n_part, has_min, shift, 1); \
+            return ALLM__K(few_of)(j, n, ALLM__K(k), n_bits, n_part, has_min, shift, 2);   \
+        }                                                                                  \
+        if (n_planes == 1)                                                                 \
+            ALLM__K(few_run)(j, 1, ALLM__K(k), n_bits, n_part, has_min, shift, 1, has_book); \
+        else ALLM__K(few_run)(j, 1, ALLM__K(k), n_bits, n_part, has_min, shift, 2, has_book); \
+        return 1;                                                                          \
     }
-    ALLM__RUN(of_half, 4, 32, 0, 3, 1)
-    ALLM__RUN(of_half, 4, 32, 1, 0, 1)
-    ALLM__RUN(of_half, 5, 32, 0, 4, 1)
-    ALLM__RUN(of_half, 5, 32, 1, 0, 0)
-    ALLM__RUN(of_half, 8, 32, 0, 7, 1)
-    ALLM__RUN(of_super, 2, 16, 1, 0, 0)
-    ALLM__RUN(of_super, 3, 16, 0, 2, 0)
-    ALLM__RUN(of_super, 4, 32, 1, 0, 1)
-    ALLM__RUN(of_super, 5, 32, 1, 0, 1)
-    ALLM__RUN(of_super, 6, 16, 0, 5, 1)
-    ALLM__RUN(of_f32, 2, 32, 0, 0, 0)
-    ALLM__RUN(of_half, 4, 64, 1, 0, 1)
-    ALLM__RUN(of_bf16, 4, 64, 1, 0, 1)
-    ALLM__RUN(of_f32, 4, 64, 1, 0, 0)
-    ALLM__RUN(of_f32, 5, 16, 0, 4, 0)
-    ALLM__RUN(of_f32, 5, 32, 0, 4, 0)
-    ALLM__RUN(of_f32, 8, 16, 0, 7, 0)
-    ALLM__RUN(of_f32, 8, 32, 0, 7, 0)
-#undef ALLM__ONE
-#undef ALLM__FEW
+    ALLM__RUN(of_half, 4, 32, 0, 3, 1, 0)
+    ALLM__RUN(of_half, 4, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 0, 4, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 1, 0, 0, 0)
+    ALLM__RUN(of_half, 8, 32, 0, 7, 1, 0)
+    ALLM__RUN(of_super, 2, 16, 1, 0, 0, 0)
+    ALLM__RUN(of_super, 3, 16, 0, 2, 0, 0)
+    ALLM__RUN(of_super, 4, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_super, 5, 32, 1, 0, 1, 0)
+    ALLM__RUN(of_super, 6, 16, 0, 5, 1, 0)
+    ALLM__RUN(of_steps, 3, 16, 0, 7, 0, 1)
+    ALLM__RUN(of_steps, 3, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_steps, 4, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 4, 16, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 4, 32, 0, 7, 0, 1)
+    ALLM__RUN(of_type, 2, 32, 0, 0, 0, 0)
+    ALLM__RUN(of_type, 2, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 3, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 4, 64, 1, 0, 1, 0)
+    ALLM__RUN(of_type, 5, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 6, 64, 1, 0, 0, 0)
+    ALLM__RUN(of_type, 8, 64, 1, ALLM__NO_OFFSET, 0, 0)
 #undef ALLM__IS
 #undef ALLM__RUN
     ABSTRACTLLM_ASSERT(0);
@@ -9370,7 +9564,8 @@ ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, in
 }
 
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
-    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_bits), most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
+    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_value);
+    const int most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
     if (ALLM__X(width) > 1 && j->packed) return ALLM__K(few)(j, n, n_planes);
     if (j->p->n_part == 16) {
         if (min) return ALLM__K(some_of)(j, n, 1, 16, n_planes, 0); /* codes of 2 bits */
@@ -9378,7 +9573,8 @@ static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
         if (some && wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1);
         return ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
     }
-    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1); /* at most 6 bits */
+    if (min && most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 2);
+    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1);
     if (min) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 0);
     if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 2);
     if (some && wide) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
@@ -9434,7 +9630,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const int64_t n       = a->n_blocks / 2, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
-    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed && allm__pack_direct(j.p);
+    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
     const int     far     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
@@ -9475,12 +9671,18 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
 
 enum { ALLM__K(chunk_cols) = ALLM__CHUNK_FEW * ALLM__PANEL_COLS, ALLM__K(f32_tokens) = ALLM__X(width) == 16 ? 4 : 2 };
 
+/* Scale of E4M3 in half b of the panel at p, from row r on. */
+ALLM__INLINE ALLM__X(f) ALLM__K(fp8_scale)(const allm__pack *p, const uint8_t *panel, int b, int r) {
+    const int at = p->n_part == 64 ? 0 : b;
+    return ALLM__X(mul)(ALLM__K(of)(panel + (p->at_d == ALLM__F32 ? 4 : 2) * r, p->at_d, at), ALLM__X(set)(256));
+}
+
 /* Columns of panel i of group g as floats [64][16]. */
 static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i, uint8_t *tile,
                                 allm__panel *panel, float *to) {
-    if (p->n_bits <= 8) {
+    if (p->n_value <= 8) {
         ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
-        const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
+        const allm__vf off = allm__vset((float)ALLM__K(offset)(p));
         for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
             const allm__vf q = allm__vsub(allm__vload_code(panel->q[c / 4][0], c % 4), off);
             const allm__vf v = allm__vmul(q, allm__vload(panel->d[c / p->n_part]));
@@ -9491,7 +9693,11 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
     const uint8_t *from = tile;
     if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i) * allm__pack_tile_bytes(p);
     else ALLM__K(pack_tile)(w, p, g, i, tile);
-    for (int c = 0; c < 64; c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
+    for (int c = 0; c < 64 && allm__pack_is_fp8(p); c++, to += ALLM__ROWS)
+        for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width))
+            ALLM__X(store)(to + r, ALLM__X(mul)(ALLM__X(load_f8)(from + p->n_scale + ALLM__ROWS * c + r),
+                                                ALLM__K(fp8_scale)(p, from, c / 32, r)));
+    for (int c = 0; c < 64 && !allm__pack_is_fp8(p); c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
         if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
         else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
         else if (!ALLM__BIG_ENDIAN) memcpy(to, from, ALLM__ROWS * sizeof *to);
@@ -9525,6 +9731,27 @@ ALLM__INLINE void ALLM__K(f32_run)(const uint8_t *w, int id, int64_t n, const fl
     }
 }
 
+/* The same for n / 64 panels of E4M3 and one token: what unpack_f32 and f32_run would do. */
+static void ALLM__K(fp8_run)(const allm__pack *p, const uint8_t *w, int64_t n, const float *x, float *sums) {
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f)     acc[4];
+        const uint8_t *panel = w;
+        ALLM__UNROLL(4) for (int k = 0; k < 4; k++) acc[k] = ALLM__X(set)(0);
+        for (int64_t c = 0; c < n; c += 64, panel += allm__pack_panel_bytes(p))
+            for (int b = 0; b < 2; b++) {
+                const ALLM__X(f) d = ALLM__K(fp8_scale)(p, panel, b, r);
+                const uint8_t   *q = panel + p->n_scale + 32 * ALLM__ROWS * b + r;
+                const float     *v = x + c + 32 * b;
+                for (int i = 0; i < 32; i += 4)
+                    ALLM__UNROLL(4) for (int k = 0; k < 4; k++)
+                        acc[k] = ALLM__X(fma)(ALLM__X(mul)(ALLM__X(load_f8)(q + ALLM__ROWS * (i + k)), d),
+                                              ALLM__X(set)(v[i + k]), acc[k]);
+            }
+        const ALLM__X(f) sum = ALLM__X(add)(ALLM__X(add)(acc[0], acc[1]), ALLM__X(add)(acc[2], acc[3]));
+        ALLM__X(store)(sums + r, ALLM__X(add)(ALLM__X(load)(sums + r), sum));
+    }
+}
+
 /* The same for any id, and at most f32_tokens tokens. */
 static void ALLM__K(f32_some)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
     if (id == ALLM__F32 && T == ALLM__K(f32_tokens)) {
@@ -9545,7 +9772,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__PANELS * sizeof *panel;
     /* floats of one token, or few, are read where they are */
     const int     n_most  = p->n_bits != 32 ? 1 : ALLM__BIG_ENDIAN ? 0 : ALLM__K(f32_tokens);
-    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= n_most;
+    const int     direct  = w->packed && p->n_value > 8 && n_tokens <= n_most;
     const size_t  n_tile  = allm__pack_tile_bytes(p);
     const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
@@ -9568,7 +9795,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
                 }
                 if (c) ALLM__K(rows_in)(sums, y + t * ldy + row, ldy, T, lo, hi);
                 else memset(sums, 0, sizeof sums);
-                ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
+                if (direct && allm__pack_is_fp8(p)) ALLM__K(fp8_run)(p, own, n_up, from, sums);
+                else ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
                 ALLM__K(rows_out)(sums, y + t * ldy + row, ldy, T, lo, hi);
             }
         }
@@ -34991,10 +35219,9 @@ static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, i
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
  * may have), the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes
- * as formulas. Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE
- * is even and fits the head), so products of a few of them fit in int64. A family that only combines flags is a row
- * here; a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter
- * writes them; for each family the transformers implementation. */
+ * as formulas and their names in GGUF files and in folders. A family that only combines flags is a row here (and one of
+ * room hyper for its model_type); a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as
+ * llama.cpp's converter writes them; for each family the transformers implementation. */
 
 typedef enum allm__rope_kind {
     ALLM__ROPE_PAIRS,  /* elements 2i, 2i+1 */
@@ -35067,7 +35294,7 @@ typedef enum allm__rope_kind {
 #define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
 #define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
 #define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
-#define ALLM__T_RARE_BIAS ALLM__T(63)   /* biases that any family may have and hardly any model does */
+#define ALLM__T_RARE_BIAS ALLM__T(63)   /* biases that any family may have and hardly any model does; attn_norm_2 */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -35132,7 +35359,8 @@ enum { /* flags of a family */
     ALLM__A_EMBED_UNIT   = 1 << 23, /* RMS norm of embeddings, without weights */
     ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
     ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
-    ALLM__A_DENSE_BESIDE = 1 << 26  /* layers with experts have a feed-forward for every token, too */
+    ALLM__A_DENSE_BESIDE = 1 << 26, /* layers with experts have a feed-forward for every token, too */
+    ALLM__A_NORM_2       = 1 << 27  /* with attn_norm_2, that is attention's norm, and attn_norm the feed-forward's */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -35208,11 +35436,24 @@ static const allm__arch allm__archs[] = {
     ALLM__ROW("gptneox", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
               (ALLM__T_GPT2 & ~(ALLM__T_POSITIONS | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS)),
               ALLM__T_HEAD | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    /* Falcon-7B, 40B, 180B, 11B, not those with ALiBi */
+    ALLM__ROW("falcon", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY | ALLM__A_NORM_2,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_QKV_FUSED |
+                  ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("gptj", PAIRS, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_QKV | ALLM__T_OUT |
+                  ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS, 0),
+    ALLM__ROW("opt", NONE, RELU, ATTENTION, 0, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP |
+                  ALLM__T_DOWN, 0),
     ALLM__ROW("olmo", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_LLAMA & ~ALLM__T_NORMS, ALLM__T_HEAD),
     ALLM__ROW("olmo2", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_SWA_PLAIN,
               (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE,
               ALLM__T_HEAD),
     ALLM__ROW("olmoe", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_MOE | ALLM__T_QK_NORM_WHOLE, ALLM__T_HEAD),
+    ALLM__ROW("flex_olmo", HALVES, SILU, ATTENTION, 0, ALLM__A_NO_PRE_NORM,
+              (ALLM__T_MOE & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE, 0),
     ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
               ALLM__T_HEAD | ALLM__T_BIASES),
     ALLM__ROW("granite", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED, ALLM__T_LLAMA,
@@ -35308,268 +35549,6 @@ static const allm__arch allm__archs[] = {
 };
 #undef ALLM__ROW
 
-/* ---- Hugging Face folders */
-
-enum { /* flags of a class of models of transformers */
-    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
-    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
-    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
-    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
-    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
-    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
-    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
-    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
-    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
-    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
-    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
-    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
-};
-
-typedef struct allm__arch_hf {
-    const char     *type;    /* model_type */
-    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
-    allm__rope_kind rope;
-    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
-    uint32_t        flags;   /* ALLM__H_ */
-    uint32_t        set, clear; /* flags of a family */
-    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
-} allm__arch_hf;
-
-#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
-#define ALLM__EPS6 "\"rms_norm_eps\": 1e-6"
-#define ALLM__MOE(n, used, ff) "\"num_experts\": " #n ", \"num_experts_per_tok\": " #used ", " \
-                               "\"moe_intermediate_size\": " #ff
-#define ALLM__MAMBA_HEADS(each) "\"mamba_n_heads\": 128, \"mamba_d_head\": " #each ", \"mamba_n_groups\": 1, " \
-                                "\"mamba_d_state\": 256"
-#define ALLM__TIED "\"tie_word_embeddings\": true"
-#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
-#define ALLM__DELTA(n) "\"linear_num_key_heads\": 16, \"linear_num_value_heads\": 32, \"linear_key_head_dim\": 128, " \
-                       "\"linear_value_head_dim\": 128, \"num_key_value_heads\": " #n
-#define ALLM__QWEN2 "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " \
-                    "\"max_window_layers\": 28}"
-#define ALLM__GRANITE ALLM__EPS6 ", \"attention_multiplier\": 1"
-#define ALLM__GRANITE_MOE ", \"num_local_experts\": 8, \"num_experts_per_tok\": 2"
-#define ALLM__MLA ALLM__EPS6 ", \"kv_lora_rank\": 512, \"q_lora_rank\": 1536, \"qk_rope_head_dim\": 64, " \
-                  "\"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
-#define ALLM__DEEPSEEK3 ", \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true, \"n_routed_experts\": 256, " \
-                        "\"num_experts_per_tok\": 8, \"n_group\": 8, \"topk_group\": 4, \"n_shared_experts\": 1, " \
-                        "\"moe_intermediate_size\": 2048"
-static const allm__arch_hf allm__arch_hfs[] = {
-    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
-    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
-    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
-    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 1e6, \"num_local_experts\": 8, \"num_experts_per_tok\": 2}"},
-    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
-    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
-    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
-     "\"head_dim\": 128}"},
-    {"qwen2_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2}, /* texts; so are the next */
-    {"qwen2_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen2_5_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen2_5_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
-    {"qwen3_vl_text", "qwen3", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
-    {"qwen3_vl_moe_text", "qwen3moe", ALLM__ROPE_HALVES, 0, 0, ALLM__A_EXPERT_NORM, 0,
-     "{" ALLM__EPS6 ", " ALLM__MOE(60, 4, 1408) ", \"norm_topk_prob\": true}"},
-    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
-     ALLM__MOE(60, 4, 1408) ", \"shared_expert_intermediate_size\": 5632, \"norm_topk_prob\": false}"},
-    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " ALLM__MOE(128, 8, 768) ", "
-     "\"norm_topk_prob\": false}"},
-    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
-     ALLM__MOE(512, 10, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
-    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(4) "}"},
-    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
-     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
-     ALLM__MOE(256, 8, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
-    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
-    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
-     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
-    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
-     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, "
-     "\"num_attention_heads\": 8, \"num_key_value_heads\": 4, \"max_position_embeddings\": 131072}" /* 4B has none */},
-    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
-     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
-    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
-    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
-    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
-    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
-    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
-    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
-    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
-    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
-    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
-    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"num_experts\": 64, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false}"},
-    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
-     "{" ALLM__EPS6 ", \"rope_theta\": 2e6, \"use_sliding_window\": false, "
-     "\"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
-    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE "}"},
-    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
-    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
-    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0,
-     "{" ALLM__GRANITE ALLM__GRANITE_MOE ", " ALLM__MAMBA_HEADS(64) ", \"shared_intermediate_size\": 1024}"},
-    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
-    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
-     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
-    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
-    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1, "
-     "\"n_group\": 1, \"topk_group\": 1, \"n_shared_experts\": 1, " ALLM__MOE(128, 8, 1408) "}"},
-    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
-    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
-     "{" ALLM__EPS5 ", \"num_experts_per_tok\": 4, \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, "
-     "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, "
-     "\"original_max_position_embeddings\": 4096}}"},
-    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"block_auto_adjust_ff_dim\": true, " ALLM__TIED "}"},
-    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0,
-     "{" ALLM__MLA ", \"routed_scaling_factor\": 1, \"topk_method\": \"greedy\", \"n_routed_experts\": 64, "
-     "\"n_shared_experts\": 2, \"moe_intermediate_size\": 1407}"},
-    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
-    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
-    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
-     "\"state_size\": 16, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
-    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
-     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"state_size\": 16, "
-     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
-    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
-     "\"num_heads\": 128, \"head_dim\": 64, \"state_size\": 128, \"n_groups\": 8, "
-     "\"max_position_embeddings\": 1048576}"},
-    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
-    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
-    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"moe_num_experts\": 64, \"moe_k\": 6, \"moe_num_shared_experts\": 2, "
-     "\"moe_intermediate_size\": 1536, " ALLM__TIED "}"},
-    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
-     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
-    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
-     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
-     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
-    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
-    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
-     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
-     "\"llama_4_scaling_beta\": 0.1}}"},
-    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
-     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
-    {"arcee", "arcee", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"lfm2_moe", "lfm2moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"norm_topk_prob\": true, \"use_expert_bias\": true, "
-     "\"routed_scaling_factor\": 1, " ALLM__MOE(32, 4, 1792) ", " ALLM__TIED "}"},
-    {"dots1", "dots1", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{" ALLM__EPS6 ", \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, \"routed_scaling_factor\": 1}"},
-    {"hunyuan_v1_moe", "hunyuan-moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"moe_topk\": 1, \"num_shared_expert\": 1}"},
-    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
-    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
-    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
-     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01, \"num_local_experts\": 16, "
-     "\"num_experts_per_tok\": 2}"},
-    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
-     "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
-     "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
-    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
-     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
-    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
-     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
-     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
-     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
-    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
-};
-
-/* Where hyper-parameters and tensors come from: one of two containers. */
-typedef struct allm__arch_src {
-    const allm__gguf    *g;
-    const allm__st      *st; /* with hf */
-    const allm__arch_hf *hf;
-    allm__conf           defaults; /* of hf; to be closed where st is given */
-    int                  shifted; /* 1 is already added to norms */
-    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
-} allm__arch_src;
-
-static const char *allm__arch_file(const allm__arch_src *s) {
-    return s->g ? s->g->files->name : s->st->config.source;
-}
-
-/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
-static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
-    char full[ALLM__CONF_MAX_KEY + 1];
-    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
-    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
-    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
-        for (int k = 0; k < 2; k++) {
-            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
-            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
-        }
-    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
-}
-
-/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
- * first. */
-static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
-                                                   const allm__conf **conf) {
-    const allm__conf_value *v = NULL;
-    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
-        for (const char *k = keys; *k && !v;) {
-            const size_t n = strcspn(k, " ");
-            snprintf(name, 64, "%.*s", (int)n, k);
-            *conf = allm__arch_conf(s, name);
-            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
-            k += n + (k[n] == ' ');
-        }
-    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
-    return v;
-}
-
-/* One key of another way to say it; absent: as for allm__conf_get_f64. */
-static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
-                                     double *out, allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
-}
-
-static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
-                                     int64_t *out, allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
-}
-
-static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
-                                      allm_error *err) {
-    char              name[64];
-    const allm__conf *c;
-    allm__arch_hf_value(s, keys, name, &c);
-    return allm__conf_get_bool(c, name, absent, out, err);
-}
-
 static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
     for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++)
         if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return &allm__archs[i];
@@ -35579,75 +35558,7 @@ static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
 /* Factors of activations that GGUF has no keys for, and multiplies into the weights instead. */
 static int allm__arch_folds(const allm__arch *base) { return base->mixer == ALLM__MIX_BOTH; }
 
-/* What the names of tensors begin with: the model's, then those of a layer's number. */
-static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
-                                               "language_model.", "model.text_model.", "transformer.", "gpt_neox.",
-                                               "backbone.", "bert."};
-static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
-
-static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
-    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++)
-        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
-            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
-            snprintf(s->base, sizeof s->base, "%s", allm__arch_bases[b]);
-            for (size_t i = 0; i < s->st->n_tensors; i++) {
-                const allm_str name = s->st->tensors[i].name;
-                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
-                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
-                    return ALLM_OK;
-            }
-        }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
-                      "\"model.layers.0.input_layernorm.weight\"");
-}
-
-/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
-static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
-    const allm__conf       *c = &s->st->config;
-    const allm__conf_value *v = allm__conf_find(c, "model_type");
-    allm_str                type = {"", 0};
-    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
-    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
-    type = v->text;
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
-        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
-    if (!s->hf)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
-                          ALLM__SHOW(type));
-    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
-    *out      = *a; /* every row names one; a test looks */
-    out->rope = s->hf->rope, out->swa = s->hf->swa;
-    for (size_t i = 0; i < s->st->n_tensors && a->mixer == ALLM__MIX_DELTA; i++) /* MLX: [channels, kernel, 1] */
-        s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
-                      s->st->tensors[i].dims[0] == 1;
-    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
-    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
-    int pairs = 1;
-    if (a->mixer == ALLM__MIX_MLA && allm__arch_hf_bool(s, "rope_interleave", 1, &pairs, err)) return err->status;
-    if (!pairs) out->rope = ALLM__ROPE_HALVES;
-    return allm__arch_find_names(s, err);
-}
-
-/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
-static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
-    allm_str name, none = {NULL, 0};
-    char     known[160] = "";
-    if (s->st ? allm__arch_find_hf(s, out, err)
-              : allm__gguf_get_str(s->g, "general.architecture", none, &name, err))
-        return err->status;
-    const allm__arch *a = s->st ? out : allm__arch_of(name);
-    if (a) {
-        *out = *a, out->may |= ALLM__T_EVERYWHERE;
-        if (out->rope != ALLM__ROPE_NONE) out->may |= ALLM__T_FREQS | ALLM__T_FACTORS;
-        return ALLM_OK;
-    }
-    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
-    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
-                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
-}
-
-/* ---- hyper-parameters */
+/* ---- hyper-parameters, layers */
 
 typedef enum allm__arch_scaling {
     ALLM__SCALING_NONE,
@@ -35785,7 +35696,7 @@ typedef struct allm__arch_key {
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
     char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
-    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room arch reads it itself */
+    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room hyper reads it itself */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
@@ -35817,7 +35728,7 @@ static const allm__arch_key allm__arch_keys[] = {
     {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0, "embedding_multiplier"},
     {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0, "residual_multiplier"},
     {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0, "logits_scaling logit_scale lm_head_multiplier"},
-    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual"},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual parallel_attn"},
     {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0, NULL},
     {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0, "type_vocab_size"},
     {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0,
@@ -35834,7 +35745,7 @@ static const allm__arch_key allm__arch_keys[] = {
     {"ssm.output_scale", 'f', ALLM__HP(ssm_out_scale), 0, 1e9, 1, 0, "ssm_out_multiplier"},
     {"ssm.norm_before_gate", 'b', ALLM__HP(norm_first), 0, 1, 0, 0, "mamba_norm_before_gate"},
     {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a', "altup_active_idx"},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, "rotary_dim"}, /* key_length */
     {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0, NULL},
     {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0, NULL},
     {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0, NULL},
@@ -35876,7 +35787,8 @@ static const allm__arch_key allm__arch_keys[] = {
     {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0, "hidden_size_per_layer_input"},
     {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0, "num_attention_heads n_head num_heads"},
     {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0, "num_key_value_heads"}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "block_ff_dim intermediate_size n_inner"},
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0,
+     "block_ff_dim intermediate_size n_inner ffn_dim ffn_hidden_size"},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -35887,6 +35799,730 @@ static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__ar
     if (*name != '.') snprintf(dst + strlen(dst), ALLM__ARCH_NAME - strlen(dst), "%s", name);
     return dst;
 }
+
+static const struct { const char *name; allm__kern_act act; } allm__arch_acts[] = { /* the usual name first */
+    {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+    {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+    {"relu2", ALLM__ACT_RELU2}, {"relu", ALLM__ACT_RELU}, {"quick_gelu", ALLM__ACT_GELU_QUICK},
+};
+
+static int allm__arch_act_of(allm_str name, allm__kern_act *act) { /* 0: not a known one */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_acts); i++)
+        if (allm__str_eq(name, allm__str_of(allm__arch_acts[i].name))) return *act = allm__arch_acts[i].act, 1;
+    return 0;
+}
+
+static const char *allm__arch_act_name(allm__kern_act act) {
+    size_t i = 0;
+    while (i < ALLM__COUNT(allm__arch_acts) && allm__arch_acts[i].act != act) i++;
+    return i < ALLM__COUNT(allm__arch_acts) ? allm__arch_acts[i].name : "";
+}
+
+/* ---- tensors */
+
+typedef struct allm__arch_tensor {
+    const char *name;  /* of a layer: behind "blk.<i>." */
+    char        place; /* g in allm__globals, l in allm__layer */
+    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
+    size_t      at;    /* offset of the field */
+    uint64_t    group;
+    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
+    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
+                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
+} allm__arch_tensor;
+
+#define ALLM__G(field) offsetof(allm__globals, field)
+static const allm__arch_tensor allm__arch_tensors[] = {
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
+     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
+     "wpe position_embeddings embeddings.position_embeddings embed_positions@o"},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
+     "per_layer_model_projection"},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
+     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm self_attn_layer_norm ln_mlp"},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "input_layernorm ln_1 self_attn_layer_norm ln_mlp"},
+    {"attn_norm_2.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_RARE_BIAS, "E", 0, "ln_attn"},
+    {"attn_norm_2.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_RARE_BIAS, "E", 0, "ln_attn"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj attn.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj attn.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj attn.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "j", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj attn.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj attn.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj attn.v_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
+     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h self_attention.query_key_value@h"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
+     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h self_attention.query_key_value@h"},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
+    {"attn_q_norm.bias", 'l', 'v', ALLM__L(q_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.q_layernorm"},
+    {"attn_k_norm.bias", 'l', 'v', ALLM__L(k_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.k_layernorm"},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
+     "temporal_block.o_proj attn.out_proj self_attention.dense"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
+     "temporal_block.o_proj attn.out_proj self_attention.dense"},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
+    {"attn_q_a.bias", 'l', 'v', ALLM__L(b_q_a), ALLM__T_RARE_BIAS, "A", 0, "self_attn.q_a_proj"},
+    {"attn_kv_a_mqa.bias", 'l', 'v', ALLM__L(b_kv_a), ALLM__T_RARE_BIAS, "H", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_RARE_BIAS, "E", 0, "self_attn.o_proj"}, /* of MLA */
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
+     "post_self_attn_layernorm post_attention_layernorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
+     "post_attention_layernorm"},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
+    {"shortconv.in_proj.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "3", 0, "conv.in_proj"},
+    {"shortconv.conv.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RARE_BIAS, "E", 0, "conv.conv"},
+    {"shortconv.out_proj.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "conv.out_proj"},
+    {"ssm_in.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "I", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "mixer.out_proj mamba.out_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
+     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
+     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
+     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
+     "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
+     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.input_gate_weight@t"},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.input_gate_bias"},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.recurrent_gate_weight@t"},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.recurrent_gate_bias"},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
+     "channel_pre_norm final_layer_norm"},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0,
+     "post_attention_layernorm ln_2 final_layer_norm"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
+     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense mlp.fc_in fc1"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
+     "shared_mlp.output_linear mlp_block.down_proj output.dense mlp.fc_out fc2"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0,
+     "mlp.gate_proj feed_forward.gate_proj mlp_block.gate_proj"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h feed_forward.up_proj mlp_block.up_proj intermediate.dense "
+     "mlp.fc_in fc1"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h feed_forward.down_proj mlp_block.down_proj output.dense "
+     "mlp.fc_out fc2"},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
+     "mlp.gate mlp.gate.wg block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
+     "feed_forward.gate router.proj"},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
+     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
+     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
+     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
+     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
+     "experts.gate_up_proj@2"},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
+     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
+     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
+     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
+     "pre_feedforward_layernorm_2"},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_1"},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_2"},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
+     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
+     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias feed_forward.expert_bias"},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj mlp.shared_mlp.gate_proj "
+     "shared_mlp.input_linear@1 mlp.gate_proj"},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj mlp.shared_mlp.up_proj "
+     "shared_mlp.input_linear@2 mlp.up_proj"},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
+     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj mlp.shared_mlp.down_proj "
+     "shared_mlp.output_linear mlp.down_proj"},
+    {"ffn_gate_shexp.bias", 'l', 'v', ALLM__L(shared.b_gate), ALLM__T_RARE_BIAS, "S", 0,
+     "mlp.shared_experts.gate_proj"},
+    {"ffn_up_shexp.bias", 'l', 'v', ALLM__L(shared.b_up), ALLM__T_RARE_BIAS, "S", 0, "mlp.shared_experts.up_proj"},
+    {"ffn_down_shexp.bias", 'l', 'v', ALLM__L(shared.b_down), ALLM__T_RARE_BIAS, "E", 0,
+     "mlp.shared_experts.down_proj"},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
+     "mlp.shared_expert_gate"},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
+     "post_feedforward_layernorm post_mlp_layernorm"},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
+     "altup.correct_output_scale"},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
+};
+
+/* A row of a group that any family may have, and yet not of this kind of layer. */
+static int allm__arch_other_mixer(const allm__arch *a, const allm__arch_tensor *row, const allm__layer *l) {
+    const char *name = row->name;
+    if (row->group != ALLM__T_RARE_BIAS) return 0;
+    if (!strncmp(name, "attn_norm_2", 11)) return !(a->flags & ALLM__A_NORM_2);
+    if (!strncmp(name, "shortconv.", 10)) return l->mixer != ALLM__MIX_CONV;
+    if (!strncmp(name, "ssm_", 4))
+        return l->mixer != ALLM__MIX_MAMBA && l->mixer != ALLM__MIX_MAMBA2 && l->mixer != ALLM__MIX_BOTH;
+    return !strcmp(name, "attn_output.bias") && l->mixer != ALLM__MIX_MLA;
+}
+
+/* Groups of tensors that a layer can have. */
+static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    uint64_t g = a->need | a->may;
+    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
+    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
+    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
+    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
+    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
+    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
+    if (hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST))) /* it is that of attention */
+        g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
+    return g;
+}
+
+/* Of these, what it must have. */
+static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
+    uint64_t       need    = a->need | choices;
+    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
+    return need & allm__arch_groups(a, hp, l);
+}
+
+static int64_t allm__arch_dim_in(const allm__hparams *hp) { /* [z | x | b | c | dt] of mamba 2 */
+    return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+}
+
+/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
+static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
+    switch (letter) {
+    case 'E': return hp->n_embd;
+    case 'V': return hp->n_vocab;
+    case 'C': return hp->n_ctx_train;
+    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
+    case 'T': return hp->n_types;
+    case 'F': return l->n_ff;
+    case 'H': return l->head_dim;
+    case 'R': return hp->n_rot / 2;
+    case 'N': return l->n_head;
+    case 'J': return l->n_head_kv;
+    case 'Q': return l->n_head * l->head_dim;
+    case 'D': return l->n_head * l->head_dim * 2;
+    case 'j': return l->n_head * l->head_dim * hp->q_parts;
+    case 'K': return l->n_head_kv * l->head_dim;
+    case 'U': return l->n_head_kv * l->head_dim_v;
+    case 'O': return l->n_head * l->head_dim_v;
+    case 'X': return hp->n_expert;
+    case 'G': return hp->n_ff_expert;
+    case '4': return 2 * hp->n_ff_expert;
+    case 't': return hp->n_stream - 1;
+    case 'u': return hp->n_stream;
+    case 'w': return hp->n_stream * hp->n_stream;
+    case 'y': return hp->n_laurel;
+    case 'S': return hp->n_ff_shared;
+    case 'A': return hp->q_lora;
+    case 'L': return hp->kv_lora;
+    case 'B': return l->n_head * hp->key_mla;
+    case 'P': return hp->key_mla - hp->n_rot;
+    case 'W': return hp->value_mla;
+    case 'Y': return l->n_head * hp->value_mla;
+    case 'q': return hp->conv_cache;
+    case '3': return 3 * hp->n_embd;
+    case 'k': return hp->conv_kernel;
+    case 'c':
+        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
+        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
+    case 'd': return hp->d_inner;
+    case '2': return 2 * hp->d_inner;
+    case 'i': return allm__arch_dim_in(hp);
+    case 'I': return l->mixer == ALLM__MIX_MAMBA ? 2 * hp->d_inner : allm__arch_dim_in(hp);
+    case 'n': return hp->n_ssm;
+    case 'b': return 2 * hp->n_ssm;
+    case 'x': return hp->n_ssm + 2 * hp->d_state;
+    case 's': return hp->d_state;
+    case 'g': return hp->n_ssm_group;
+    case 'z': return hp->d_inner / hp->n_ssm_group;
+    case 'v': return hp->d_inner / hp->n_ssm;
+    case 'p': return hp->n_per_layer;
+    case 'l': return hp->n_per_layer * hp->n_layer;
+    default: return 1; /* '1' */
+    }
+}
+
+// MARK: >>hyper  Hyper-parameters
+/* Owns: reading what a model is (the structs of room arch) from the keys of a GGUF file or from a folder's config.json,
+ * with what transformers' classes take for granted, one row a model_type; and what follows from these values. Holds
+ * after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and fits
+ * the head), so products of a few of them fit in int64. Spec: GGUF keys as llama.cpp's converter writes them; for each
+ * model_type its configuration class in transformers. */
+
+/* ---- classes of Hugging Face folders */
+
+enum { /* flags of a class of models of transformers */
+    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
+    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
+    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
+    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
+    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
+    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
+    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
+    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
+    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
+    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
+    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
+    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
+};
+
+typedef struct allm__arch_hf {
+    const char     *type;    /* model_type */
+    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
+    allm__rope_kind rope;
+    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
+    uint32_t        flags;   /* ALLM__H_ */
+    uint32_t        set, clear; /* flags of a family */
+    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
+} allm__arch_hf;
+
+#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
+#define ALLM__EPS6 "\"rms_norm_eps\": 1e-6"
+#define ALLM__MOE(n, used, ff) "\"num_experts\": " #n ", \"num_experts_per_tok\": " #used ", " \
+                               "\"moe_intermediate_size\": " #ff
+#define ALLM__MAMBA_HEADS(each) "\"mamba_n_heads\": 128, \"mamba_d_head\": " #each ", \"mamba_n_groups\": 1, " \
+                                "\"mamba_d_state\": 256"
+#define ALLM__TIED "\"tie_word_embeddings\": true"
+#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
+#define ALLM__DELTA(n) "\"linear_num_key_heads\": 16, \"linear_num_value_heads\": 32, \"linear_key_head_dim\": 128, " \
+                       "\"linear_value_head_dim\": 128, \"num_key_value_heads\": " #n
+#define ALLM__QWEN2 "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " \
+                    "\"max_window_layers\": 28}"
+#define ALLM__GRANITE ALLM__EPS6 ", \"attention_multiplier\": 1"
+#define ALLM__GRANITE_MOE ", \"num_local_experts\": 8, \"num_experts_per_tok\": 2"
+#define ALLM__MLA ALLM__EPS6 ", \"kv_lora_rank\": 512, \"q_lora_rank\": 1536, \"qk_rope_head_dim\": 64, " \
+                  "\"qk_nope_head_dim\": 128, \"v_head_dim\": 128"
+#define ALLM__DEEPSEEK3 ", \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true, \"n_routed_experts\": 256, " \
+                        "\"num_experts_per_tok\": 8, \"n_group\": 8, \"topk_group\": 4, \"n_shared_experts\": 1, " \
+                        "\"moe_intermediate_size\": 2048"
+static const allm__arch_hf allm__arch_hfs[] = {
+    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS6 ", \"sliding_window\": 4096}"},
+    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 1e6, \"num_local_experts\": 8, \"num_experts_per_tok\": 2}"},
+    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
+    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 "}"},
+    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     "\"head_dim\": 128}"},
+    {"qwen2_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2}, /* texts; so are the next */
+    {"qwen2_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen2_5_vl_text", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, ALLM__QWEN2},
+    {"qwen3_vl_text", "qwen3", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
+    {"qwen3_vl_moe_text", "qwen3moe", ALLM__ROPE_HALVES, 0, 0, ALLM__A_EXPERT_NORM, 0,
+     "{" ALLM__EPS6 ", " ALLM__MOE(60, 4, 1408) ", \"norm_topk_prob\": true}"},
+    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, \"max_window_layers\": 28, "
+     ALLM__MOE(60, 4, 1408) ", \"shared_expert_intermediate_size\": 5632, \"norm_topk_prob\": false}"},
+    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"use_sliding_window\": false, \"sliding_window\": 4096, " ALLM__MOE(128, 8, 768) ", "
+     "\"norm_topk_prob\": false}"},
+    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(512, 10, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
+    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(4) "}"},
+    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{" ALLM__EPS6 ", \"head_dim\": 256, \"partial_rotary_factor\": 0.25, " ALLM__DELTA(2) ", "
+     ALLM__MOE(256, 8, 512) ", \"shared_expert_intermediate_size\": 512, \"norm_topk_prob\": true}"},
+    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
+    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
+    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, "
+     "\"num_attention_heads\": 8, \"num_key_value_heads\": 4, \"max_position_embeddings\": 131072}" /* 4B has none */},
+    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
+     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
+    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
+    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
+    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
+    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
+    {"falcon", "falcon", ALLM__ROPE_HALVES, 0, ALLM__H_FF4 | ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"max_position_embeddings\": 2048, " ALLM__TIED "}"},
+    {"gptj", "gptj", ALLM__ROPE_PAIRS, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"rotary_dim\": 64}"},
+    {"opt", "opt", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, " ALLM__TIED "}"},
+    {"flex_olmo", "flex_olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"rope_theta\": 5e5, \"num_experts\": 7, \"num_experts_per_tok\": 5, "
+     "\"norm_topk_prob\": false}"},
+    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
+    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
+    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"num_experts\": 64, \"num_experts_per_tok\": 8, \"norm_topk_prob\": false}"},
+    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
+     "{" ALLM__EPS6 ", \"rope_theta\": 2e6, \"use_sliding_window\": false, "
+     "\"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
+    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE "}"},
+    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__GRANITE ALLM__GRANITE_MOE "}"},
+    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0,
+     "{" ALLM__GRANITE ALLM__GRANITE_MOE ", " ALLM__MAMBA_HEADS(64) ", \"shared_intermediate_size\": 1024}"},
+    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
+    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
+    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1, "
+     "\"n_group\": 1, \"topk_group\": 1, \"n_shared_experts\": 1, " ALLM__MOE(128, 8, 1408) "}"},
+    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
+    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
+     "{" ALLM__EPS5 ", \"num_experts_per_tok\": 4, \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, "
+     "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, "
+     "\"original_max_position_embeddings\": 4096}}"},
+    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"block_auto_adjust_ff_dim\": true, " ALLM__TIED "}"},
+    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{" ALLM__MLA ", \"routed_scaling_factor\": 1, \"topk_method\": \"greedy\", \"n_routed_experts\": 64, "
+     "\"n_shared_experts\": 2, \"moe_intermediate_size\": 1407}"},
+    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
+    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0, "{" ALLM__MLA ALLM__DEEPSEEK3 "}"},
+    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"state_size\": 16, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"state_size\": 16, "
+     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"num_heads\": 128, \"head_dim\": 64, \"state_size\": 128, \"n_groups\": 8, "
+     "\"max_position_embeddings\": 1048576}"},
+    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS6 ", \"head_dim\": 128}"},
+    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"num_key_value_heads\": 2, \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"num_key_value_heads\": 4, \"rope_theta\": 5e5, \"moe_num_experts\": 64, \"moe_k\": 6, "
+     "\"moe_num_shared_experts\": 2, \"moe_intermediate_size\": 1536, " ALLM__TIED "}"},
+    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
+     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
+     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
+    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}}"},
+    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"arcee", "arcee", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"lfm2_moe", "lfm2moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, \"norm_topk_prob\": true, \"use_expert_bias\": true, "
+     "\"routed_scaling_factor\": 1, " ALLM__MOE(32, 4, 1792) ", " ALLM__TIED "}"},
+    {"dots1", "dots1", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS6 ", \"n_group\": 1, \"topk_group\": 1, \"norm_topk_prob\": false, \"routed_scaling_factor\": 1}"},
+    {"hunyuan_v1_moe", "hunyuan-moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"moe_topk\": 1, \"num_shared_expert\": 1}"},
+    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01, \"num_local_experts\": 16, "
+     "\"num_experts_per_tok\": 2}"},
+    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{" ALLM__EPS6 ", \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4, \"mamba_d_state\": 16, "
+     "\"num_experts\": 16, \"num_experts_per_tok\": 2}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"mamba_norm_before_gate\": true, " ALLM__MAMBA_HEADS(8) "}"},
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
+     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
+     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
+    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
+};
+
+/* Where hyper-parameters and tensors come from: one of two containers. */
+typedef struct allm__arch_src {
+    const allm__gguf    *g;
+    const allm__st      *st; /* with hf */
+    const allm__arch_hf *hf;
+    allm__conf           defaults; /* of hf; to be closed where st is given */
+    int                  shifted; /* 1 is already added to norms */
+    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
+} allm__arch_src;
+
+static const char *allm__arch_file(const allm__arch_src *s) {
+    return s->g ? s->g->files->name : s->st->config.source;
+}
+
+/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
+static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
+    char full[ALLM__CONF_MAX_KEY + 1];
+    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
+    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
+        for (int k = 0; k < 2; k++) {
+            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
+            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+        }
+    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
+}
+
+/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
+ * first. */
+static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
+                                                   const allm__conf **conf) {
+    const allm__conf_value *v = NULL;
+    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
+        for (const char *k = keys; *k && !v;) {
+            const size_t n = strcspn(k, " ");
+            snprintf(name, 64, "%.*s", (int)n, k);
+            *conf = allm__arch_conf(s, name);
+            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
+            k += n + (k[n] == ' ');
+        }
+    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
+    return v;
+}
+
+/* One key of another way to say it; absent: as for allm__conf_get_f64. */
+static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
+                                     double *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
+                                     int64_t *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
+                                      allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_bool(c, name, absent, out, err);
+}
+
+/* What the names of tensors begin with: the model's, then those of a layer's number. */
+static const char *const allm__arch_bases[] = {"model.", "", "language_model.model.", "model.language_model.",
+                                               "language_model.", "model.text_model.", "transformer.", "gpt_neox.",
+                                               "backbone.", "bert.", "model.decoder."};
+static const char *const allm__arch_lists[] = {"layers.", "h.", "encoder.layer."};
+
+static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
+    for (size_t b = 0; b < ALLM__COUNT(allm__arch_bases); b++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__arch_lists); k++) {
+            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", allm__arch_bases[b], allm__arch_lists[k]);
+            snprintf(s->base, sizeof s->base, "%s", allm__arch_bases[b]);
+            for (size_t i = 0; i < s->st->n_tensors; i++) {
+                const allm_str name = s->st->tensors[i].name;
+                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
+                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
+                    return ALLM_OK;
+            }
+        }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
+                      "\"model.layers.0.input_layernorm.weight\"");
+}
+
+/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
+static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *v = allm__conf_find(c, "model_type");
+    allm_str                type = {"", 0};
+    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
+    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
+    type = v->text;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
+    if (!s->hf)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
+    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
+    *out      = *a; /* every row names one; a test looks */
+    out->rope = s->hf->rope, out->swa = s->hf->swa;
+    for (size_t i = 0; i < s->st->n_tensors && a->mixer == ALLM__MIX_DELTA; i++) /* MLX: [channels, kernel, 1] */
+        s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
+                      s->st->tensors[i].dims[0] == 1;
+    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
+    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
+    int pairs = 1;
+    if (a->mixer == ALLM__MIX_MLA && allm__arch_hf_bool(s, "rope_interleave", 1, &pairs, err)) return err->status;
+    if (!pairs) out->rope = ALLM__ROPE_HALVES;
+    return allm__arch_find_names(s, err);
+}
+
+/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    allm_str name, none = {NULL, 0};
+    char     known[160] = "";
+    if (s->st ? allm__arch_find_hf(s, out, err)
+              : allm__gguf_get_str(s->g, "general.architecture", none, &name, err))
+        return err->status;
+    const allm__arch *a = s->st ? out : allm__arch_of(name);
+    if (a) {
+        *out = *a, out->may |= ALLM__T_EVERYWHERE;
+        if (out->rope != ALLM__ROPE_NONE) out->may |= ALLM__T_FREQS | ALLM__T_FACTORS;
+        return ALLM_OK;
+    }
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
+                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
+}
+
+/* ---- values of keys */
 
 /* Fails with `key "..." <text>`; name: GGUF's, the key in config.json is that of the same row. */
 ALLM__PRINTF(5, 6)
@@ -35971,23 +36607,7 @@ static allm_status allm__arch_read_keys(const allm__arch_src *s, const allm__arc
     return ALLM_OK;
 }
 
-static const struct { const char *name; allm__kern_act act; } allm__arch_acts[] = { /* the usual name first */
-    {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
-    {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
-    {"relu2", ALLM__ACT_RELU2}, {"relu", ALLM__ACT_RELU}, {"quick_gelu", ALLM__ACT_GELU_QUICK},
-};
-
-static int allm__arch_act_of(allm_str name, allm__kern_act *act) { /* 0: not a known one */
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_acts); i++)
-        if (allm__str_eq(name, allm__str_of(allm__arch_acts[i].name))) return *act = allm__arch_acts[i].act, 1;
-    return 0;
-}
-
-static const char *allm__arch_act_name(allm__kern_act act) {
-    size_t i = 0;
-    while (i < ALLM__COUNT(allm__arch_acts) && allm__arch_acts[i].act != act) i++;
-    return i < ALLM__COUNT(allm__arch_acts) ? allm__arch_acts[i].name : "";
-}
+/* ---- GGUF files */
 
 /* An activation that is not the family's own, in GGUF files: a key that other readers know of few families only. */
 static allm_status allm__arch_read_act(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
@@ -36094,7 +36714,7 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     return ALLM_OK;
 }
 
-/* ---- hyper-parameters of folders that are no rows of the table */
+/* ---- folders: what is no row of the table of keys */
 
 /* A key of the RoPE settings: the newer style, of one kind of layers or of all, then the older one. */
 static const char *allm__arch_rope_keys(char dst[256], const char *kind, const char *key, const char *plain) {
@@ -36313,7 +36933,8 @@ static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__ar
                                          allm_error *err) {
     char                    key[64];
     const allm__conf       *c;
-    const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
+    const allm__conf_value *v =
+        allm__arch_hf_value(s, "hidden_activation hidden_act activation_function activation", key, &c);
     if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
     if (allm__arch_act_of(v->text, &hp->act)) return ALLM_OK;
     return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
@@ -36382,6 +37003,40 @@ static allm_status allm__arch_own_sizes(const allm__arch_src *s, allm__hparams *
     return ALLM_OK;
 }
 
+/* Settings of older classes: falcon, gpt_bigcode, opt. What changes a model beyond these is refused. */
+static allm_status allm__arch_older_folder(const allm__arch_src *s, allm__hparams *hp, allm__layer *layers,
+                                           allm_error *err) {
+    static const struct { const char *arch, *key; int usual; } only[] = {
+        {"falcon", "alibi", 0}, {"opt", "do_layer_norm_before", 1}, {"opt", "_remove_final_layer_norm", 0}};
+    const allm__conf *c = &s->st->config;
+    int               flag, newer = 0;
+    int64_t           n = 0;
+    for (size_t i = 0; i < ALLM__COUNT(only); i++) {
+        if (strcmp(only[i].arch, s->hf->arch)) continue;
+        if (allm__conf_get_bool(c, only[i].key, only[i].usual, &flag, err)) return err->status;
+        if (flag != only[i].usual)
+            return allm__conf_fail(c, only[i].key, allm__conf_find(c, only[i].key), err,
+                                   "is %s, which is not supported", flag ? "true" : "false");
+    }
+    if (!strcmp(s->hf->arch, "opt")) {
+        if (allm__conf_get_int(c, "word_embed_proj_dim", 1, 1 << 20, hp->n_embd, &n, err)) return err->status;
+        if (n != hp->n_embd)
+            return allm__conf_fail(c, "word_embed_proj_dim", allm__conf_find(c, "word_embed_proj_dim"), err,
+                                   "is not hidden_size, which is not supported");
+    }
+    const int falcon = !strcmp(s->hf->arch, "falcon");
+    if (!falcon && strcmp(s->hf->arch, "starcoder")) return ALLM_OK;
+    if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err) ||
+        (falcon && (allm__conf_get_bool(c, "new_decoder_architecture", 0, &newer, err) ||
+                    allm__conf_get_int(c, "num_kv_heads", 1, 65536, layers->n_head, &n, err))))
+        return err->status;
+    hp->parallel |= newer;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        if (flag && !newer) layers[i].n_head_kv = 1;
+        else if (falcon) layers[i].n_head_kv = n;
+    return ALLM_OK;
+}
+
 /* What differs from what the table has read. */
 static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
@@ -36407,10 +37062,7 @@ static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm
     if (!allm__arch_hf_value(s, "norm_topk_prob", key, &from)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (s->hf->flags & ALLM__H_NOT_SUMMED) hp->expert_norm = 0;
     hp->dt_norm = (s->hf->flags & ALLM__H_DT_NORM) != 0;
-    if (!strcmp(s->hf->arch, "starcoder")) {
-        if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err)) return err->status;
-        for (int64_t i = 0; i < hp->n_layer && flag; i++) layers[i].n_head_kv = 1;
-    }
+    if (allm__arch_older_folder(s, hp, layers, err)) return err->status;
     if (allm__conf_get_str(c, "topk_method", text, &text, err)) return err->status;
     if (allm__str_eq(text, ALLM__S("greedy"))) hp->n_expert_group = hp->n_expert_group_used = 0;
     if (!hp->n_expert) hp->n_expert_used = 0;
@@ -36458,6 +37110,8 @@ static allm_status allm__arch_read_folder(const allm__arch_src *s, const allm__a
     if (a->rope == ALLM__ROPE_NONE || !n_head) return hp->rope_factor = 1, hp->rope_base = 10000, ALLM_OK;
     return allm__arch_rope_folder(s, arena, hp, err);
 }
+
+/* ---- what follows from them */
 
 /* Heads of a layer with attention. */
 static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l,
@@ -36674,362 +37328,6 @@ static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a,
     return allm__arch_derive(s, a, hp, *layers, err);
 }
 
-/* ---- tensors */
-
-typedef struct allm__arch_tensor {
-    const char *name;  /* of a layer: behind "blk.<i>." */
-    char        place; /* g in allm__globals, l in allm__layer */
-    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
-    size_t      at;    /* offset of the field */
-    uint64_t    group;
-    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
-    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
-    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
-                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
-} allm__arch_tensor;
-
-#define ALLM__G(field) offsetof(allm__globals, field)
-static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
-     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
-     "wpe position_embeddings embeddings.position_embeddings"},
-    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
-    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
-     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
-    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
-     "norm final_layernorm ln_f final_layer_norm"},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
-    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
-    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
-    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
-    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
-    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
-     "per_layer_model_projection"},
-    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
-     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
-    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
-     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
-     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
-     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "j", 0,
-     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
-     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
-     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
-     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
-     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h"},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
-     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
-     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
-    {"attn_q_norm.bias", 'l', 'v', ALLM__L(q_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.q_layernorm"},
-    {"attn_k_norm.bias", 'l', 'v', ALLM__L(k_norm_b), ALLM__T_RARE_BIAS, "H", 0, "self_attn.k_layernorm"},
-    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
-     "temporal_block.o_proj"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
-     "temporal_block.o_proj"},
-    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
-    {"attn_q_a.bias", 'l', 'v', ALLM__L(b_q_a), ALLM__T_RARE_BIAS, "A", 0, "self_attn.q_a_proj"},
-    {"attn_kv_a_mqa.bias", 'l', 'v', ALLM__L(b_kv_a), ALLM__T_RARE_BIAS, "H", 0, "self_attn.kv_a_proj_with_mqa"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_RARE_BIAS, "E", 0, "self_attn.o_proj"}, /* of MLA */
-    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
-    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
-    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
-    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
-    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
-    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
-    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
-    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
-    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
-    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
-     "post_self_attn_layernorm post_attention_layernorm"},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
-     "post_attention_layernorm"},
-    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
-    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
-    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
-    {"shortconv.in_proj.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "3", 0, "conv.in_proj"},
-    {"shortconv.conv.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RARE_BIAS, "E", 0, "conv.conv"},
-    {"shortconv.out_proj.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "conv.out_proj"},
-    {"ssm_in.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RARE_BIAS, "I", 0, "mixer.in_proj mamba.in_proj"},
-    {"ssm_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RARE_BIAS, "E", 0, "mixer.out_proj mamba.out_proj"},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
-     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
-    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
-     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
-    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
-    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
-    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
-    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
-     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
-    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
-    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
-    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
-     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
-     "linear_attn.norm mixer.norm mamba.norm"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
-    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
-     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
-    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
-    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
-    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
-    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
-    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
-    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
-    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
-    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
-    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
-    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
-     "temporal_block.rg_lru.input_gate_weight@t"},
-    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
-     "temporal_block.rg_lru.input_gate_bias"},
-    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
-     "temporal_block.rg_lru.recurrent_gate_weight@t"},
-    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
-     "temporal_block.rg_lru.recurrent_gate_bias"},
-    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
-    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
-    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
-    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
-    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
-    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
-    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
-    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
-    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
-     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
-     "channel_pre_norm"},
-    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
-     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
-     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
-     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
-     "shared_mlp.input_linear@2"},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
-     "shared_mlp.output_linear mlp_block.down_proj output.dense"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0,
-     "mlp.gate_proj feed_forward.gate_proj mlp_block.gate_proj"},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h feed_forward.up_proj mlp_block.up_proj intermediate.dense"},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h feed_forward.down_proj mlp_block.down_proj output.dense"},
-    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
-     "mlp.gate mlp.gate.wg block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
-     "feed_forward.gate router.proj"},
-    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
-    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
-     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
-     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
-     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
-     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
-    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
-     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
-     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
-     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
-     "experts.gate_up_proj@2"},
-    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
-     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
-     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
-     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
-    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
-    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
-    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
-     "pre_feedforward_layernorm_2"},
-    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
-     "post_feedforward_layernorm_1"},
-    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
-     "post_feedforward_layernorm_2"},
-    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
-    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
-     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
-    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
-     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
-    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
-     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
-    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
-     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias feed_forward.expert_bias"},
-    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj mlp.shared_mlp.gate_proj "
-     "shared_mlp.input_linear@1 mlp.gate_proj"},
-    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
-     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj mlp.shared_mlp.up_proj "
-     "shared_mlp.input_linear@2 mlp.up_proj"},
-    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
-     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj mlp.shared_mlp.down_proj "
-     "shared_mlp.output_linear mlp.down_proj"},
-    {"ffn_gate_shexp.bias", 'l', 'v', ALLM__L(shared.b_gate), ALLM__T_RARE_BIAS, "S", 0,
-     "mlp.shared_experts.gate_proj"},
-    {"ffn_up_shexp.bias", 'l', 'v', ALLM__L(shared.b_up), ALLM__T_RARE_BIAS, "S", 0, "mlp.shared_experts.up_proj"},
-    {"ffn_down_shexp.bias", 'l', 'v', ALLM__L(shared.b_down), ALLM__T_RARE_BIAS, "E", 0,
-     "mlp.shared_experts.down_proj"},
-    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
-     "mlp.shared_expert_gate"},
-    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
-     "post_feedforward_layernorm post_mlp_layernorm"},
-    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
-    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
-    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
-    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
-    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
-    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
-    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
-    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
-    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
-    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
-     "altup.correct_output_scale"},
-    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
-    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
-    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
-    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
-};
-
-/* The norm before attention is that before the feed-forward too. */
-static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
-    return hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST));
-}
-
-/* A row of a group that any family may have, and yet not of this kind of layer. */
-static int allm__arch_other_mixer(const allm__arch_tensor *row, const allm__layer *l) {
-    const char *name = row->name;
-    if (row->group != ALLM__T_RARE_BIAS) return 0;
-    if (!strncmp(name, "shortconv.", 10)) return l->mixer != ALLM__MIX_CONV;
-    if (!strncmp(name, "ssm_", 4))
-        return l->mixer != ALLM__MIX_MAMBA && l->mixer != ALLM__MIX_MAMBA2 && l->mixer != ALLM__MIX_BOTH;
-    return !strcmp(name, "attn_output.bias") && l->mixer != ALLM__MIX_MLA;
-}
-
-/* Groups of tensors that a layer can have. */
-static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
-    uint64_t g = a->need | a->may;
-    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
-    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
-    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
-    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
-    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
-    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
-    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
-    if (allm__arch_one_norm(a, hp)) g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
-    return g;
-}
-
-/* Of these, what it must have. */
-static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
-    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
-    uint64_t       need    = a->need | choices;
-    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
-    return need & allm__arch_groups(a, hp, l);
-}
-
-static int64_t allm__arch_dim_in(const allm__hparams *hp) { /* [z | x | b | c | dt] of mamba 2 */
-    return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
-}
-
-/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
-static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
-    switch (letter) {
-    case 'E': return hp->n_embd;
-    case 'V': return hp->n_vocab;
-    case 'C': return hp->n_ctx_train;
-    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
-    case 'T': return hp->n_types;
-    case 'F': return l->n_ff;
-    case 'H': return l->head_dim;
-    case 'R': return hp->n_rot / 2;
-    case 'N': return l->n_head;
-    case 'J': return l->n_head_kv;
-    case 'Q': return l->n_head * l->head_dim;
-    case 'D': return l->n_head * l->head_dim * 2;
-    case 'j': return l->n_head * l->head_dim * hp->q_parts;
-    case 'K': return l->n_head_kv * l->head_dim;
-    case 'U': return l->n_head_kv * l->head_dim_v;
-    case 'O': return l->n_head * l->head_dim_v;
-    case 'X': return hp->n_expert;
-    case 'G': return hp->n_ff_expert;
-    case '4': return 2 * hp->n_ff_expert;
-    case 't': return hp->n_stream - 1;
-    case 'u': return hp->n_stream;
-    case 'w': return hp->n_stream * hp->n_stream;
-    case 'y': return hp->n_laurel;
-    case 'S': return hp->n_ff_shared;
-    case 'A': return hp->q_lora;
-    case 'L': return hp->kv_lora;
-    case 'B': return l->n_head * hp->key_mla;
-    case 'P': return hp->key_mla - hp->n_rot;
-    case 'W': return hp->value_mla;
-    case 'Y': return l->n_head * hp->value_mla;
-    case 'q': return hp->conv_cache;
-    case '3': return 3 * hp->n_embd;
-    case 'k': return hp->conv_kernel;
-    case 'c':
-        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
-        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
-    case 'd': return hp->d_inner;
-    case '2': return 2 * hp->d_inner;
-    case 'i': return allm__arch_dim_in(hp);
-    case 'I': return l->mixer == ALLM__MIX_MAMBA ? 2 * hp->d_inner : allm__arch_dim_in(hp);
-    case 'n': return hp->n_ssm;
-    case 'b': return 2 * hp->n_ssm;
-    case 'x': return hp->n_ssm + 2 * hp->d_state;
-    case 's': return hp->d_state;
-    case 'g': return hp->n_ssm_group;
-    case 'z': return hp->d_inner / hp->n_ssm_group;
-    case 'v': return hp->d_inner / hp->n_ssm;
-    case 'p': return hp->n_per_layer;
-    case 'l': return hp->n_per_layer * hp->n_layer;
-    default: return 1; /* '1' */
-    }
-}
-
 // MARK: >>model  Models
 /* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Vectors are
  * copied to float, matrices stay where the file lies until the first session brings them into kernel layout (room
@@ -37093,6 +37391,7 @@ struct allm_model {
     double           *rope_freq[3]; /* radians a position [n_rot/2]: plain, with windows, of long texts; or NULL */
     float             rope_magnitude[2]; /* of sine and cosine, of layers without and with a window */
     int               any_window;
+    int               any_order; /* a matrix has an order of its columns */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
@@ -37271,6 +37570,7 @@ static void allm__model_whole(const allm__model_view *v, int64_t *n_rows, int64_
         rows += d[0] * d[1] * d[2] * d[3] / *n_cols;
     }
     if (v->way == '1' || v->way == '2') rows *= 2;
+    if (v->way == 'o') rows += 2 * hp->n_embd;
     if (v->way == 'k' || v->way == 'v')
         rows = v->l->n_head * (hp->key_mla - hp->n_rot + hp->value_mla), *n_cols = hp->kv_lora;
     if (v->way == 'q' || v->way == 'z') rows = 2 * hp->n_ssm_group * hp->d_state + 2 * hp->d_inner;
@@ -37320,7 +37620,8 @@ static allm_status allm__model_part_keys(const allm__model_view *v, const allm__
 
 /* The parts of source w that are row k of the view's; returns how many, or -1 with an error. The letters:
  *     t      [in, out], if the class has such
- *     h      Q, K and V of each head
+ *     h      Q of some heads, then K and V that they share
+ *     o      behind two rows more
  *     1, 2   gate and up, one after the other in every expert, or every other row
  *     k, v   keys and values of each head of MLA
  *     q, z   of each head of K: q, k, v, and z
@@ -37340,7 +37641,10 @@ static int64_t allm__model_part(const allm__model_view *v, int k, const allm__ws
     const int per_head = v->way == 'h' ||
                          (v->m->src.hf->flags & ALLM__H_FF4 && v->n == 3 && v->m->own_arch.rope == ALLM__ROPE_NONE &&
                           v->l->n_head_kv == v->l->n_head && !(v->m->src.hf->flags & ALLM__H_IN_OUT));
-    if (per_head) to->first = k * v->l->head_dim, to->run = v->l->head_dim, to->step = 3 * v->l->head_dim;
+    const int64_t dim = v->l->head_dim, share = v->l->n_head_kv ? v->l->n_head / v->l->n_head_kv : 1;
+    if (per_head) {
+        to->first = k ? (share + k - 1) * dim : 0, to->run = k ? dim : share * dim, to->step = (share + 2) * dim;
+    } else if (v->way == 'o') to->first = 2 * hp->n_embd;
     else if (v->way == '1' || v->way == '2') {
         to->run = fused ? 1 : each, to->step = 2 * to->run, to->first = (v->way - '1') * to->run;
     } else if (v->way == 'v')
@@ -37375,6 +37679,27 @@ static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_
     return plain ? fmt : codes ? codes : allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
 }
 
+/* A matrix whose groups' columns are apart (GPTQ's act-order) is packed with its columns in the groups' order, if it is
+ * one of those whose products bring the input into this order (see room fwd). */
+static allm_status allm__model_order(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                     allm__mat *to) {
+    static const size_t fields[] = {ALLM__L(wq), ALLM__L(wk), ALLM__L(wv), ALLM__L(wo), ALLM__L(ff.gate),
+                                    ALLM__L(ff.up), ALLM__L(ff.down)};
+    allm_model         *m = v->m;
+    allm__wsrc          plain = p->w;
+    const size_t        n = (size_t)plain.n_cols;
+    int                 is = plain.g_idx && n_parts == 1 && !m->reference && v->row->place == 'l', one = 0;
+    for (size_t i = 0; i < ALLM__COUNT(fields); i++) one |= v->row->at == fields[i];
+    plain.g_idx = NULL;
+    const allm__fmt *codes = is && one ? allm__pack_of(&plain) : NULL;
+    if (!codes) return ALLM_OK;
+    int32_t *order = (int32_t *)allm__arena_array(&m->arena, n, sizeof *order, sizeof *order);
+    int64_t *next  = (int64_t *)allm__alloc(&m->host, n * sizeof *next, sizeof *next);
+    if (order && next && allm__wsrc_order(&p->w, order, next)) to->fmt = codes, to->order = order, m->any_order = 1;
+    allm__free(&m->host, next, n * sizeof *next);
+    return order && next ? ALLM_OK : allm__fail_memory(v->err, n * sizeof *next);
+}
+
 static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
                                         allm__mat *to) {
     allm_model *m = v->m;
@@ -37390,6 +37715,7 @@ static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__m
     memcpy(own, p, (size_t)n_parts * sizeof *own);
     to->parts = own, to->n_parts = (int32_t)n_parts;
     to->fmt   = allm__model_target(m, p, n_parts, v->row->at == ALLM__L(router)); /* a choice is not rounded */
+    if (allm__model_order(v, p, n_parts, to)) return v->err->status;
     return m->int8 |= v->row->place == 'l' && to->fmt->n_weights > 1 && !m->reference, ALLM_OK;
 }
 
@@ -37504,7 +37830,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     const uint64_t groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
     uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
     if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
-    if (!(groups & row->group) || (!global && allm__arch_other_mixer(row, l)))
+    if (!(groups & row->group) || (!global && allm__arch_other_mixer(m->arch, row, l)))
         return ALLM_OK; /* if it is there, it is found unused */
     if (m->src.st) return allm__model_bind_folder(m, row, n, i_layer, (needs & row->group) != 0, used, err);
     if (global) snprintf(name, sizeof name, "%s", row->name);
@@ -40672,7 +40998,7 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
     int64_t             dims[4], more[4];
     memset(&s, 0, sizeof s);
     if (!((i_layer < 0 ? m->w.has : l->has) & row->group) || row->group == ALLM__T_XIELU ||
-        allm__arch_other_mixer(row, l))
+        allm__arch_other_mixer(m->arch, row, l))
         return ALLM_OK;
     const int32_t n_dims = allm__model_dims(m, row, l, dims);
     if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
@@ -40880,6 +41206,8 @@ struct allm_session {
     int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
+    uint8_t    *order;   /* [n_parts][n_order] bytes: inputs of products with an order of their own, also rounded */
+    size_t      n_order;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
     float      *attend;  /* [n_parts, n_attend] */
     int64_t     n_attend, n_spans; /* n_spans: of n_ctx */
@@ -41119,6 +41447,9 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
+    s->n_order  = m->any_order ? (size_t)n_col * ALLM__TOKENS * sizeof(float) + 64 : 0;
+    s->n_order  = (s->n_order + (m->any_order ? allm__acts_bytes(n_col, p->n_batch, 2) : 0) + 63) / 64 * 64;
+    s->order    = (uint8_t *)allm__kv_array(l, n_part, (int64_t)s->n_order, 1);
     s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v, p->type);
     s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
@@ -41940,6 +42271,24 @@ static void allm__fwd_run(allm__fwd *f, allm_task task) {
 /* Multiplications between two looks at whether the batch is cancelled: a few milliseconds, without SIMD or with it. */
 enum { ALLM__FWD_SLICE = 1 << 23, ALLM__FWD_SLICE_SIMD = 1 << 28 };
 
+/* Inputs in the order that the columns of w are packed in, rounded, a tile of tokens after another. */
+static const allm__acts *allm__fwd_reorder(const allm__fwd *f, const allm__mat *w, const float *in, int64_t ld,
+                                           const allm__acts *acts, int32_t n_tok, int32_t i_part, allm__acts *own) {
+    const int64_t n = w->n_cols;
+    float        *rows = (float *)(void *)(f->s->order + (size_t)i_part * f->s->n_order); /* [ALLM__TOKENS, n] */
+    const size_t  n_rows = ((size_t)n * ALLM__TOKENS * sizeof *rows + 63) / 64 * 64;
+    allm__acts_place(own, (uint8_t *)(void *)rows + n_rows, n, n_tok, acts->n_planes);
+    for (int32_t t = 0; t < n_tok; t += ALLM__TOKENS) {
+        allm__acts tile;
+        allm__acts_place(&tile, allm__acts_tile(own, t / ALLM__TOKENS), n, allm__acts_width(own, t / ALLM__TOKENS),
+                         own->n_planes);
+        for (int32_t k = 0; k < tile.n_tokens; k++)
+            for (int64_t c = 0; c < n; c++) rows[k * n + c] = in[(t + k) * ld + w->order[c]];
+        f->kern->acts_quant(&tile, rows, 0, tile.n_tokens);
+    }
+    return own;
+}
+
 /* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
  * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
 static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
@@ -41951,6 +42300,9 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     const int     fetch   = w->lora && n_tok <= ALLM__LORA_FEW;
     const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
     const int64_t n_slice = fetch ? ALLM__MIN(n_whole, ALLM__LORA_SLICE) : n_whole;
+    allm__acts    own;
+    ABSTRACTLLM_ASSERT(!w->order || !floats);
+    if (w->order && r0 < r1) acts = allm__fwd_reorder(f, w, in, ld, acts, n_tok, i_part, &own);
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (fetch) allm__lora_fetch(w, r0, r1, r, end);
@@ -43111,13 +43463,19 @@ static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n,
     }
 }
 
+/* What a feed-forward with experts is given: [n_tok, n_embd] */
+static const float *allm__fwd_experts_in(const allm__fwd *f) {
+    return f->m->arch->flags & ALLM__A_NO_PRE_NORM ? f->s->x : f->s->h;
+}
+
 static void allm__fwd_gather(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
     const allm__fwd *f = (const allm__fwd *)arg;
+    const float     *in = allm__fwd_experts_in(f);
     const int64_t    n = f->m->hp.n_embd;
     int64_t          from, to;
     allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
     for (int64_t i = from; i < to; i++)
-        memcpy(f->s->pair_x + i * n, f->s->h + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
+        memcpy(f->s->pair_x + i * n, in + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
     allm__fwd_quant_pairs(f, f->s->pair_x, n, from, to);
 }
 
@@ -43181,7 +43539,7 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
         if (!l->shared.up.fmt) memset(y, 0, (size_t)n * sizeof *y);
         else if (l->shared_gate.fmt) {
             float gate;
-            allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
+            allm__fwd_multiply(f, &l->shared_gate, 0, 1, allm__fwd_experts_in(f) + t * n, n, NULL, 1, &gate, 1, i_part);
             f->kern->scale(y, 1 / (1 + expf(-gate)), n);
         }
         for (int64_t i = t * k; i < (t + 1) * k; i++)
@@ -43481,7 +43839,8 @@ static void allm__fwd_layer_of_sums(allm__fwd *f, int32_t n_keep) {
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
-    const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    const int          swap  = par && l->ffn_norm && f->m->arch->flags & ALLM__A_NORM_2;
+    const int          one   = swap || (par && !l->ffn_norm); /* attn_norm is also, or only, the feed-forward's */
     if (l->has & ALLM__T_NORM_SUMS) {
         allm__fwd_layer_of_sums(f, n_keep);
         return;
@@ -43490,7 +43849,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
         allm__fwd_layer_of_streams(f, n_keep);
         return;
     }
-    allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
+    allm__fwd_x_input(f, !plain, 0, swap ? l->ffn_norm : l->attn_norm, swap ? l->ffn_norm_b : l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
     if (l->experts || l->ff.up.fmt) {

@@ -15,6 +15,13 @@ static const float families_y0[] = {
     -2.92850184f, 1.03531241f, 2.55098009f, -1.36661243f, -0.249631211f, -0.0673834011f,
 };
 
+static const char families_w0[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.down_proj.weight 32 40;model.layers.[2].mlp.gate_proj.weight 40 32;model.layers.[2].mlp.up_proj.wei"
+    "ght 40 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_proj.weight 16 32"
+    ";model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.weight 32 32;model.layers."
+    "[2].self_attn.v_proj.weight 16 32;model.norm.weight 32";
+
 static const float families_y1[] = {
     0.309399992f, -1.87410533f, 0.368000388f, 0.589081585f, 1.07026064f, 2.17837095f, -0.216115564f, 0.503943205f,
     0.751840115f, -1.58494604f, 0.882365048f, 0.256577224f, 0.114452727f, -0.498217583f, -0.350802898f, 0.291540682f,
@@ -25,6 +32,14 @@ static const float families_y1[] = {
     0.955445886f, -1.18482697f, -0.758134663f, 0.53306824f, 0.159353197f, 0.204373881f, -1.9551841f, -2.46501732f,
     0.998088956f, 1.65134108f, -1.67412305f, 0.0531603247f, 0.04161264f,
 };
+
+static const char families_w1[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.down_proj.bias 32;model.layers.[2].mlp.down_proj.weight 32 40;model.layers.[2].mlp.gate_proj.bias 4"
+    "0;model.layers.[2].mlp.gate_proj.weight 40 32;model.layers.[2].mlp.up_proj.bias 40;model.layers.[2].mlp.up_p"
+    "roj.weight 40 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_proj.weigh"
+    "t 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.weight 32 32;model."
+    "layers.[2].self_attn.v_proj.weight 16 32;model.norm.weight 32";
 
 static const float families_y2[] = {
     0.61851114f, -0.597678065f, -0.61282903f, -0.338229358f, 1.16516531f, 0.832569361f, -1.00080097f, 0.448901296f,
@@ -59,6 +74,12 @@ static const float families_y4[] = {
     -0.534784675f, 0.702021062f, 0.569718063f, -1.15298712f, -0.0306844637f, 1.16522026f, -0.337355196f,
 };
 
+static const char families_w4[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.down_proj.weight 32 40;model.layers.[2].mlp.gate_up_proj.weight 80 32;model.layers.[2].post_attenti"
+    "on_layernorm.weight 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.qkv_proj.we"
+    "ight 64 32;model.norm.weight 32";
+
 static const float families_y5[] = {
     -0.18540065f, 0.47242257f, -2.68073225f, -2.39949083f, 1.54154801f, 1.10749197f, 0.881878436f, -0.33050397f,
     3.34839916f, -0.00202802266f, -0.824351549f, -0.673746347f, 1.24847364f, 1.54581058f, -0.325416267f, 0.167159915f,
@@ -81,6 +102,26 @@ static const float families_y6[] = {
     -1.87802708f, -0.62501967f, 0.80945015f, -0.200270116f, -0.037600752f, 0.909148037f,
 };
 
+static const char families_w6[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].block_sparse_moe.experts.0.w1.weight 4"
+    "0 32;model.layers.[2].block_sparse_moe.experts.0.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.0"
+    ".w3.weight 40 32;model.layers.[2].block_sparse_moe.experts.1.w1.weight 40 32;model.layers.[2].block_sparse_m"
+    "oe.experts.1.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.1.w3.weight 40 32;model.layers.[2].bl"
+    "ock_sparse_moe.experts.2.w1.weight 40 32;model.layers.[2].block_sparse_moe.experts.2.w2.weight 32 40;model.l"
+    "ayers.[2].block_sparse_moe.experts.2.w3.weight 40 32;model.layers.[2].block_sparse_moe.experts.3.w1.weight 4"
+    "0 32;model.layers.[2].block_sparse_moe.experts.3.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.3"
+    ".w3.weight 40 32;model.layers.[2].block_sparse_moe.experts.4.w1.weight 40 32;model.layers.[2].block_sparse_m"
+    "oe.experts.4.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.4.w3.weight 40 32;model.layers.[2].bl"
+    "ock_sparse_moe.experts.5.w1.weight 40 32;model.layers.[2].block_sparse_moe.experts.5.w2.weight 32 40;model.l"
+    "ayers.[2].block_sparse_moe.experts.5.w3.weight 40 32;model.layers.[2].block_sparse_moe.experts.6.w1.weight 4"
+    "0 32;model.layers.[2].block_sparse_moe.experts.6.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.6"
+    ".w3.weight 40 32;model.layers.[2].block_sparse_moe.experts.7.w1.weight 40 32;model.layers.[2].block_sparse_m"
+    "oe.experts.7.w2.weight 32 40;model.layers.[2].block_sparse_moe.experts.7.w3.weight 40 32;model.layers.[2].bl"
+    "ock_sparse_moe.gate.weight 8 32;model.layers.[2].input_layernorm.weight 32;model.layers.[2].post_attention_l"
+    "ayernorm.weight 32;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 3"
+    "2 32;model.layers.[2].self_attn.q_proj.weight 32 32;model.layers.[2].self_attn.v_proj.weight 16 32;model.nor"
+    "m.weight 32";
+
 static const float families_y7[] = {
     -0.175403878f, 0.209967092f, -1.43821549f, -1.11984706f, 1.48996663f, -1.48928225f, -2.02050781f, -0.477446079f,
     3.6160357f, -0.259059578f, -1.6703186f, 0.709658265f, 0.19052355f, 1.06092381f, 2.83482051f, -0.781433642f,
@@ -91,6 +132,20 @@ static const float families_y7[] = {
     -0.657446027f, 0.0917109177f, -2.12756181f, -0.710558414f, -0.834988117f, 0.683617949f, -3.44907904f,
     -0.575830877f, -1.93945765f, 0.405630261f, 0.433279335f, -0.0672925338f, -0.0925961509f, -0.522069335f,
 };
+
+static const char families_w7[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.experts.0.down_proj.weight 32 16;model.layers.[2].mlp.experts.0.gate_proj.weight 16 32;model.layers"
+    ".[2].mlp.experts.0.up_proj.weight 16 32;model.layers.[2].mlp.experts.1.down_proj.weight 32 16;model.layers.["
+    "2].mlp.experts.1.gate_proj.weight 16 32;model.layers.[2].mlp.experts.1.up_proj.weight 16 32;model.layers.[2]"
+    ".mlp.experts.2.down_proj.weight 32 16;model.layers.[2].mlp.experts.2.gate_proj.weight 16 32;model.layers.[2]"
+    ".mlp.experts.2.up_proj.weight 16 32;model.layers.[2].mlp.experts.3.down_proj.weight 32 16;model.layers.[2].m"
+    "lp.experts.3.gate_proj.weight 16 32;model.layers.[2].mlp.experts.3.up_proj.weight 16 32;model.layers.[2].mlp"
+    ".gate.weight 4 32;model.layers.[2].mlp.shared_expert.down_proj.weight 32 24;model.layers.[2].mlp.shared_expe"
+    "rt.gate_proj.weight 24 32;model.layers.[2].mlp.shared_expert.up_proj.weight 24 32;model.layers.[2].mlp.share"
+    "d_expert_gate.weight 1 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_p"
+    "roj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.weight 32 "
+    "32;model.layers.[2].self_attn.v_proj.weight 16 32;model.norm.weight 32";
 
 static const float families_y8[] = {
     -1.39221919f, 2.73906684f, -0.13535881f, 2.13782835f, -1.83441651f, -3.36656094f, 1.40200353f, 2.01829767f,
@@ -103,6 +158,19 @@ static const float families_y8[] = {
     1.11379528f, -3.02138281f, -0.455529779f, -1.20440078f, 0.804886937f,
 };
 
+static const char families_w8[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".0.linear_attn.A_log 4;model.layers.0.linear_attn.conv1d.weight 64 1 4;model.layers.0.linear_attn.dt_bias 4;"
+    "model.layers.0.linear_attn.in_proj_a.weight 4 32;model.layers.0.linear_attn.in_proj_b.weight 4 32;model.laye"
+    "rs.0.linear_attn.in_proj_qkv.weight 64 32;model.layers.0.linear_attn.in_proj_z.weight 32 32;model.layers.0.l"
+    "inear_attn.norm.weight 8;model.layers.0.linear_attn.out_proj.weight 32 32;model.layers.[2].mlp.down_proj.wei"
+    "ght 32 40;model.layers.[2].mlp.gate_proj.weight 40 32;model.layers.[2].mlp.up_proj.weight 40 32;model.layers"
+    ".[2].post_attention_layernorm.weight 32;model.layers.1.self_attn.k_norm.weight 16;model.layers.1.self_attn.k"
+    "_proj.bias 32;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn.o_proj.bias 32;model.lay"
+    "ers.1.self_attn.o_proj.weight 32 64;model.layers.1.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_pro"
+    "j.bias 128;model.layers.1.self_attn.q_proj.weight 128 32;model.layers.1.self_attn.v_proj.bias 32;model.layer"
+    "s.1.self_attn.v_proj.weight 32 32;model.norm.weight 32";
+
 static const float families_y9[] = {
     -0.765782654f, -1.08891392f, 1.66358411f, 1.55297887f, -0.553381681f, -0.226682097f, -1.46917033f, 1.82241368f,
     -0.39361605f, 0.0624485761f, 2.75409627f, 0.895854294f, 0.378330588f, -0.792250693f, 1.60874116f, -1.19753277f,
@@ -113,6 +181,17 @@ static const float families_y9[] = {
     0.385146528f, 0.666909218f, 0.924495339f, 2.16681886f, -0.617463768f, 2.83340096f, -0.567326188f, 1.48548198f,
     0.929483473f, -0.748113334f, -0.134404093f, 0.321987361f, 0.0611308664f,
 };
+
+static const char families_w9[] =
+    "lm_head.bias 61;lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.bias 32;model.fin"
+    "al_layernorm.weight 32;model.layers.[2].input_layernorm.bias 32;model.layers.[2].input_layernorm.weight 32;m"
+    "odel.layers.[2].mlp.fc1.bias 40;model.layers.[2].mlp.fc1.weight 40 32;model.layers.[2].mlp.fc2.bias 32;model"
+    ".layers.[2].mlp.fc2.weight 32 40;model.layers.[2].self_attn.dense.bias 32;model.layers.[2].self_attn.dense.w"
+    "eight 32 32;model.layers.[2].self_attn.k_layernorm.bias 8;model.layers.[2].self_attn.k_layernorm.weight 8;mo"
+    "del.layers.[2].self_attn.k_proj.bias 16;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self"
+    "_attn.q_layernorm.bias 8;model.layers.[2].self_attn.q_layernorm.weight 8;model.layers.[2].self_attn.q_proj.b"
+    "ias 32;model.layers.[2].self_attn.q_proj.weight 32 32;model.layers.[2].self_attn.v_proj.bias 16;model.layers"
+    ".[2].self_attn.v_proj.weight 16 32";
 
 static const float families_y10[] = {
     0.259783715f, 0.114613682f, 0.292312235f, -0.655232906f, 0.493218213f, -0.0426516458f, 0.207163528f, 0.101157568f,
@@ -126,6 +205,14 @@ static const float families_y10[] = {
     -0.0984978825f, -0.122155555f,
 };
 
+static const char families_w10[] =
+    "lm_head.weight 61 32;transformer.h.[3].attn.c_attn.bias 96;transformer.h.[3].attn.c_attn.weight 32 96;transf"
+    "ormer.h.[3].attn.c_proj.bias 32;transformer.h.[3].attn.c_proj.weight 32 32;transformer.h.[3].ln_1.bias 32;tr"
+    "ansformer.h.[3].ln_1.weight 32;transformer.h.[3].ln_2.bias 32;transformer.h.[3].ln_2.weight 32;transformer.h"
+    ".[3].mlp.c_fc.bias 128;transformer.h.[3].mlp.c_fc.weight 32 128;transformer.h.[3].mlp.c_proj.bias 32;transfo"
+    "rmer.h.[3].mlp.c_proj.weight 128 32;transformer.ln_f.bias 32;transformer.ln_f.weight 32;transformer.wpe.weig"
+    "ht 64 32;transformer.wte.weight 61 32";
+
 static const float families_y11[] = {
     0.727684379f, 2.34005141f, -1.3973757f, 0.486582279f, 1.06427598f, 1.64601791f, -0.661914647f, -1.13913572f,
     0.79150331f, -1.04660177f, -0.26229459f, -1.11342132f, 2.15693951f, 1.10085046f, 1.12545514f, -1.83465302f,
@@ -136,6 +223,14 @@ static const float families_y11[] = {
     -0.603851974f, -1.8177973f, 1.93719006f, -2.31658769f, -0.224428833f, 0.286020935f, -1.85482371f, -0.814258397f,
     0.470015377f, 0.821204126f, 0.171940506f, -1.60987413f, 0.339893579f,
 };
+
+static const char families_w11[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].mlp.down_proj.weight 32 40;model.layer"
+    "s.[2].mlp.gate_proj.weight 40 32;model.layers.[2].mlp.up_proj.weight 40 32;model.layers.[2].post_attention_l"
+    "ayernorm.weight 32;model.layers.[2].post_feedforward_layernorm.weight 32;model.layers.[2].self_attn.k_norm.w"
+    "eight 8;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model."
+    "layers.[2].self_attn.q_norm.weight 8;model.layers.[2].self_attn.q_proj.weight 32 32;model.layers.[2].self_at"
+    "tn.v_proj.weight 16 32;model.norm.weight 32";
 
 static const float families_y12[] = {
     0.245161995f, -0.0605284646f, -2.11190414f, -2.07280207f, 1.28701413f, 0.212376714f, 0.273442775f, -0.484385848f,
@@ -159,6 +254,15 @@ static const float families_y13[] = {
     -3.5123291f, -2.19089293f, 0.0142276948f, -1.76478612f, -0.0530137196f,
 };
 
+static const char families_w13[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.down_proj.weight 32 40;model.layers.[2].mlp.gate_proj.weight 40 32;model.layers.[2].mlp.up_proj.wei"
+    "ght 40 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].post_feedforward_layernorm.we"
+    "ight 32;model.layers.[2].pre_feedforward_layernorm.weight 32;model.layers.[2].self_attn.k_norm.weight 16;mod"
+    "el.layers.[2].self_attn.k_proj.weight 32 32;model.layers.[2].self_attn.o_proj.weight 32 64;model.layers.[2]."
+    "self_attn.q_norm.weight 16;model.layers.[2].self_attn.q_proj.weight 64 32;model.layers.[2].self_attn.v_proj."
+    "weight 32 32;model.norm.weight 32";
+
 static const float families_y14[] = {
     0.883039534f, -0.749261916f, -0.713843346f, -0.913099706f, 0.184311271f, 0.342947304f, -1.69758546f, 0.620952368f,
     1.33491945f, 0.895157695f, 0.307303905f, -1.301682f, 1.86459768f, -1.31111503f, 0.192484513f, -0.342949539f,
@@ -169,6 +273,20 @@ static const float families_y14[] = {
     0.941482484f, 0.454365104f, -0.690468669f, 1.85040247f, 0.409841597f, -0.296348006f, 0.544486761f, -0.615874469f,
     -0.679100394f, 1.65183699f, 1.09783483f, -1.56301677f, -0.258963495f, -0.12977536f,
 };
+
+static const char families_w14[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[4].input_layernorm.weight 32;model.layers"
+    ".[4].layer_scalar 1;model.layers.[4].mlp.down_proj.weight 32 40;model.layers.[4].mlp.gate_proj.weight 40 32;"
+    "model.layers.[4].mlp.up_proj.weight 40 32;model.layers.[4].post_attention_layernorm.weight 32;model.layers.["
+    "4].post_feedforward_layernorm.weight 32;model.layers.[4].pre_feedforward_layernorm.weight 32;model.layers.0."
+    "self_attn.k_norm.weight 8;model.layers.2.self_attn.k_norm.weight 8;model.layers.[4].self_attn.k_proj.weight "
+    "16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.2.self_attn.o_proj.weight 32 32;model.layers"
+    ".0.self_attn.q_norm.weight 8;model.layers.2.self_attn.q_norm.weight 8;model.layers.0.self_attn.q_proj.weight"
+    " 32 32;model.layers.2.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.weight 16 32;model.layer"
+    "s.2.self_attn.v_proj.weight 16 32;model.layers.1.self_attn.k_norm.weight 16;model.layers.3.self_attn.k_norm."
+    "weight 16;model.layers.1.self_attn.o_proj.weight 32 64;model.layers.3.self_attn.o_proj.weight 32 64;model.la"
+    "yers.1.self_attn.q_norm.weight 16;model.layers.3.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_proj."
+    "weight 64 32;model.layers.3.self_attn.q_proj.weight 64 32;model.norm.weight 32";
 
 static const float families_y15[] = {
     0.635139823f, -0.904937208f, -0.874013901f, -0.577185214f, 2.3947463f, 0.126317725f, -0.596123457f, -1.18160594f,
@@ -181,6 +299,22 @@ static const float families_y15[] = {
     0.628407001f, 1.443784f, -1.42770958f, 0.960454464f, -0.0142550319f, -1.62269127f, 0.644517183f,
 };
 
+static const char families_w15[] =
+    "lm_head.weight 61 32;model.altup_projections.0.weight 32 32;model.altup_unembed_projections.0.weight 32 32;m"
+    "odel.embed_tokens.weight 61 32;model.embed_tokens_per_layer.weight 61 24;model.layers.[3].altup.correct_outp"
+    "ut_scale 32;model.layers.[3].altup.correction_coefs.weight 2 2;model.layers.[3].altup.modality_router.weight"
+    " 2 32;model.layers.[3].altup.prediction_coefs.weight 4 2;model.layers.[3].altup.router_norm.weight 32;model."
+    "layers.[3].input_layernorm.weight 32;model.layers.[3].laurel.linear_left.weight 4 32;model.layers.[3].laurel"
+    ".linear_right.weight 32 4;model.layers.[3].laurel.post_laurel_norm.weight 32;model.layers.[3].mlp.down_proj."
+    "weight 32 40;model.layers.[3].mlp.gate_proj.weight 40 32;model.layers.[3].mlp.up_proj.weight 40 32;model.lay"
+    "ers.[3].per_layer_input_gate.weight 8 32;model.layers.[3].per_layer_projection.weight 32 8;model.layers.[3]."
+    "post_attention_layernorm.weight 32;model.layers.[3].post_feedforward_layernorm.weight 32;model.layers.[3].po"
+    "st_per_layer_input_norm.weight 32;model.layers.[3].pre_feedforward_layernorm.weight 32;model.layers.[2].self"
+    "_attn.k_norm.weight 8;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[3].self_attn.o_proj.weigh"
+    "t 32 32;model.layers.[3].self_attn.q_norm.weight 8;model.layers.[3].self_attn.q_proj.weight 32 32;model.laye"
+    "rs.[2].self_attn.v_proj.weight 16 32;model.norm.weight 32;model.per_layer_model_projection.weight 24 32;mode"
+    "l.per_layer_projection_norm.weight 8";
+
 static const float families_y16[] = {
     0.672481954f, -0.381308734f, -0.93583858f, 1.386114f, -0.485396326f, -1.57646382f, -2.1975081f, 1.42286396f,
     1.35141742f, -1.31454992f, 0.0633510053f, 0.371138692f, 0.343757361f, -0.289478868f, 1.02619588f, 1.20422482f,
@@ -191,6 +325,23 @@ static const float families_y16[] = {
     -0.634413481f, -1.05647731f, 0.332505137f, -0.632910073f, 1.40283108f, -0.633046031f, 1.44604445f, -0.146437168f,
     2.54533815f, 0.46118769f, 2.53128815f, 1.49212062f, -0.595497489f, -0.304991782f,
 };
+
+static const char families_w16[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
+    " 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.kv_a_layernorm.weight 12;"
+    "model.layers.[2].self_attn.kv_a_proj_with_mqa.bias 20;model.layers.[2].self_attn.kv_a_proj_with_mqa.weight 2"
+    "0 32;model.layers.[2].self_attn.kv_b_proj.weight 64 12;model.layers.[2].self_attn.o_proj.bias 32;model.layer"
+    "s.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_a_layernorm.weight 12;model.layers.[2].self"
+    "_attn.q_a_proj.bias 12;model.layers.[2].self_attn.q_a_proj.weight 12 32;model.layers.[2].self_attn.q_b_proj."
+    "weight 64 12;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.gate_proj.weig"
+    "ht 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_proj.weight 32 "
+    "16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.weight 16 32;mod"
+    "el.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weight 16 32;model.l"
+    "ayers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 16;model.layers."
+    "1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;model.layers.1.mlp."
+    "gate.weight 4 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 32;model.layers.1.mlp.shared_experts."
+    "gate_proj.weight 32 32;model.layers.1.mlp.shared_experts.up_proj.weight 32 32;model.norm.weight 32";
 
 static const float families_y17[] = {
     0.0217585936f, 0.295395702f, 0.771245182f, 0.703112364f, 2.02413654f, 1.02560747f, -0.0570558049f, -0.981506169f,
@@ -203,6 +354,22 @@ static const float families_y17[] = {
     0.41963467f, -0.813574255f, -0.000453868968f, 0.33705765f, -2.66906667f, 1.40708148f,
 };
 
+static const char families_w17[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
+    " 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.kv_a_layernorm.weight 12;"
+    "model.layers.[2].self_attn.kv_a_proj_with_mqa.weight 20 32;model.layers.[2].self_attn.kv_b_proj.weight 64 12"
+    ";model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.weight 64 32;model.layers."
+    "1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.gate_proj.weight 16 32;model.layers.1.ml"
+    "p.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_proj.weight 32 16;model.layers.1.mlp.expe"
+    "rts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.weight 16 32;model.layers.1.mlp.experts.2."
+    "down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weight 16 32;model.layers.1.mlp.experts.2.up_p"
+    "roj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 16;model.layers.1.mlp.experts.3.gate_proj."
+    "weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;model.layers.1.mlp.gate.e_score_correction_bi"
+    "as 4;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 16;model.laye"
+    "rs.1.mlp.shared_experts.gate_proj.weight 16 32;model.layers.1.mlp.shared_experts.up_proj.weight 16 32;model."
+    "norm.weight 32";
+
 static const float families_y18[] = {
     -1.13528621f, -0.24088259f, 0.158906192f, 0.642718613f, -0.595226228f, 0.420638502f, -0.554001451f, 0.51121068f,
     1.77378714f, 0.509347796f, 0.431894481f, 1.13388026f, -0.213919669f, -0.766058803f, 1.74886632f, -0.703572392f,
@@ -213,6 +380,14 @@ static const float families_y18[] = {
     -0.373060107f, 0.56570071f, 1.58141732f, 0.192322657f, 1.16783285f, 0.561682165f, 0.512891412f, -1.38262892f,
     1.2668395f, -0.311752319f, -0.539650261f, 0.980870485f, -0.478219122f,
 };
+
+static const char families_w18[] =
+    "backbone.embeddings.weight 61 32;backbone.layers.[2].mixer.A_log 64 8;backbone.layers.[2].mixer.D 64;backbon"
+    "e.layers.[2].mixer.conv1d.bias 64;backbone.layers.[2].mixer.conv1d.weight 64 1 4;backbone.layers.[2].mixer.d"
+    "t_proj.bias 64;backbone.layers.[2].mixer.dt_proj.weight 64 3;backbone.layers.[2].mixer.in_proj.bias 128;back"
+    "bone.layers.[2].mixer.in_proj.weight 128 32;backbone.layers.[2].mixer.out_proj.bias 32;backbone.layers.[2].m"
+    "ixer.out_proj.weight 32 64;backbone.layers.[2].mixer.x_proj.weight 19 64;backbone.layers.[2].norm.weight 32;"
+    "backbone.norm_f.weight 32;lm_head.weight 61 32";
 
 static const float families_y19[] = {
     1.03657043f, -0.244742155f, -0.793217778f, -1.08037186f, -0.421976924f, -0.800508022f, 0.931322336f, 1.10348213f,
@@ -225,6 +400,13 @@ static const float families_y19[] = {
     -1.11927056f, 0.523040295f, -0.237268463f, 1.8949635f, -0.860514104f, 0.33003056f, 0.0928116366f,
 };
 
+static const char families_w19[] =
+    "backbone.embeddings.weight 61 32;backbone.layers.[2].mixer.A_log 8;backbone.layers.[2].mixer.D 8;backbone.la"
+    "yers.[2].mixer.conv1d.bias 96;backbone.layers.[2].mixer.conv1d.weight 96 1 4;backbone.layers.[2].mixer.dt_bi"
+    "as 8;backbone.layers.[2].mixer.in_proj.bias 168;backbone.layers.[2].mixer.in_proj.weight 168 32;backbone.lay"
+    "ers.[2].mixer.norm.weight 64;backbone.layers.[2].mixer.out_proj.bias 32;backbone.layers.[2].mixer.out_proj.w"
+    "eight 32 64;backbone.layers.[2].norm.weight 32;backbone.norm_f.weight 32;lm_head.weight 61 32";
+
 static const float families_y20[] = {
     1.05787039f, -0.967033446f, 0.220624134f, -1.42105138f, 1.37468052f, -0.251135379f, 1.03840661f, 0.417610973f,
     -0.349589854f, 0.705691934f, 1.76177692f, 0.315817803f, 0.765737593f, -0.303463161f, -1.37754333f, -0.156118959f,
@@ -235,6 +417,16 @@ static const float families_y20[] = {
     0.904323697f, 1.75351858f, -0.343051374f, -0.435817331f, -0.0357409194f, 0.0201129783f, 0.829791963f,
     -0.526038468f, 1.02374327f, -1.34737563f, -0.500691295f, -1.41026211f, -0.80834496f, 0.0330209695f,
 };
+
+static const char families_w20[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.embedding_norm.weight 32;model.layers.0.conv.conv"
+    ".bias 32;model.layers.0.conv.conv.weight 32 1 3;model.layers.0.conv.in_proj.bias 96;model.layers.0.conv.in_p"
+    "roj.weight 96 32;model.layers.0.conv.out_proj.bias 32;model.layers.0.conv.out_proj.weight 32 32;model.layers"
+    ".[2].feed_forward.w1.weight 32 32;model.layers.[2].feed_forward.w2.weight 32 32;model.layers.[2].feed_forwar"
+    "d.w3.weight 32 32;model.layers.[2].ffn_norm.weight 32;model.layers.[2].operator_norm.weight 32;model.layers."
+    "1.self_attn.k_layernorm.weight 8;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.out_p"
+    "roj.weight 32 32;model.layers.1.self_attn.q_layernorm.weight 8;model.layers.1.self_attn.q_proj.weight 32 32;"
+    "model.layers.1.self_attn.v_proj.weight 16 32";
 
 static const float families_y21[] = {
     1.29900861f, 0.804170489f, -0.261025637f, -1.95337629f, 2.2592082f, 0.132899702f, 0.57275635f, 0.0193524901f,
@@ -247,6 +439,30 @@ static const float families_y21[] = {
     0.119603232f, -0.954235911f, -0.979956567f, -0.622700572f, -1.37750912f, 0.0747425258f,
 };
 
+static const char families_w21[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.embedding_norm.weight 32;model.layers.0.conv.conv"
+    ".weight 32 1 3;model.layers.2.conv.conv.weight 32 1 3;model.layers.0.conv.in_proj.weight 96 32;model.layers."
+    "2.conv.in_proj.weight 96 32;model.layers.0.conv.out_proj.weight 32 32;model.layers.2.conv.out_proj.weight 32"
+    " 32;model.layers.0.feed_forward.w1.weight 40 32;model.layers.0.feed_forward.w2.weight 32 40;model.layers.0.f"
+    "eed_forward.w3.weight 40 32;model.layers.[3].ffn_norm.weight 32;model.layers.[3].operator_norm.weight 32;mod"
+    "el.layers.1.feed_forward.expert_bias 4;model.layers.2.feed_forward.expert_bias 4;model.layers.1.feed_forward"
+    ".experts.0.w1.weight 16 32;model.layers.2.feed_forward.experts.0.w1.weight 16 32;model.layers.1.feed_forward"
+    ".experts.0.w2.weight 32 16;model.layers.2.feed_forward.experts.0.w2.weight 32 16;model.layers.1.feed_forward"
+    ".experts.0.w3.weight 16 32;model.layers.2.feed_forward.experts.0.w3.weight 16 32;model.layers.1.feed_forward"
+    ".experts.1.w1.weight 16 32;model.layers.2.feed_forward.experts.1.w1.weight 16 32;model.layers.1.feed_forward"
+    ".experts.1.w2.weight 32 16;model.layers.2.feed_forward.experts.1.w2.weight 32 16;model.layers.1.feed_forward"
+    ".experts.1.w3.weight 16 32;model.layers.2.feed_forward.experts.1.w3.weight 16 32;model.layers.1.feed_forward"
+    ".experts.2.w1.weight 16 32;model.layers.2.feed_forward.experts.2.w1.weight 16 32;model.layers.1.feed_forward"
+    ".experts.2.w2.weight 32 16;model.layers.2.feed_forward.experts.2.w2.weight 32 16;model.layers.1.feed_forward"
+    ".experts.2.w3.weight 16 32;model.layers.2.feed_forward.experts.2.w3.weight 16 32;model.layers.1.feed_forward"
+    ".experts.3.w1.weight 16 32;model.layers.2.feed_forward.experts.3.w1.weight 16 32;model.layers.1.feed_forward"
+    ".experts.3.w2.weight 32 16;model.layers.2.feed_forward.experts.3.w2.weight 32 16;model.layers.1.feed_forward"
+    ".experts.3.w3.weight 16 32;model.layers.2.feed_forward.experts.3.w3.weight 16 32;model.layers.1.feed_forward"
+    ".gate.weight 4 32;model.layers.2.feed_forward.gate.weight 4 32;model.layers.1.self_attn.k_layernorm.weight 8"
+    ";model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.out_proj.weight 32 32;model.layers.1."
+    "self_attn.q_layernorm.weight 8;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj."
+    "weight 16 32";
+
 static const float families_y22[] = {
     0.465041578f, 0.0255950205f, -0.417290866f, 1.21523905f, 0.120040312f, -0.747331679f, -3.13783884f, 1.5623101f,
     0.828947008f, 0.902582765f, -0.932374418f, -0.643527627f, -1.35545945f, 0.289181113f, 2.10834455f, -1.14361548f,
@@ -257,6 +473,19 @@ static const float families_y22[] = {
     1.45373333f, -3.27898669f, 0.246701777f, -0.611356437f, 0.626678705f, 0.122945055f, -0.0907408968f, -0.749166012f,
     1.83104932f, 0.870495975f, 0.153166503f, -0.483940244f, 1.42455804f,
 };
+
+static const char families_w22[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.weight 32;model.layers.[2].feed_f"
+    "orward.down_proj.bias 32;model.layers.[2].feed_forward.down_proj.weight 32 40;model.layers.[2].feed_forward."
+    "gate_proj.bias 40;model.layers.[2].feed_forward.gate_proj.weight 40 32;model.layers.[2].feed_forward.up_proj"
+    ".bias 40;model.layers.[2].feed_forward.up_proj.weight 40 32;model.layers.[2].input_layernorm.weight 32;model"
+    ".layers.[2].mamba.A_log 4;model.layers.[2].mamba.D 4;model.layers.[2].mamba.conv1d.bias 48;model.layers.[2]."
+    "mamba.conv1d.weight 48 1 4;model.layers.[2].mamba.dt_bias 4;model.layers.[2].mamba.in_proj.bias 84;model.lay"
+    "ers.[2].mamba.in_proj.weight 84 32;model.layers.[2].mamba.out_proj.bias 32;model.layers.[2].mamba.out_proj.w"
+    "eight 32 32;model.layers.[2].pre_ff_layernorm.weight 32;model.layers.[2].self_attn.k_proj.bias 16;model.laye"
+    "rs.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.bias 32;model.layers.[2].self_attn.o_"
+    "proj.weight 32 32;model.layers.[2].self_attn.q_proj.bias 32;model.layers.[2].self_attn.q_proj.weight 32 32;m"
+    "odel.layers.[2].self_attn.v_proj.bias 16;model.layers.[2].self_attn.v_proj.weight 16 32";
 
 static const float families_y23[] = {
     0.0241602268f, 0.255116194f, -0.461674571f, -0.300697297f, 1.52642715f, -0.650385141f, -1.78528082f, 0.659669995f,
@@ -269,6 +498,16 @@ static const float families_y23[] = {
     1.19249141f, -0.114996426f, -0.494834244f, -0.921787798f, 1.11161089f,
 };
 
+static const char families_w23[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.weight 32;model.layers.[2].feed_f"
+    "orward.down_proj.weight 32 40;model.layers.[2].feed_forward.gate_proj.weight 40 32;model.layers.[2].feed_for"
+    "ward.up_proj.weight 40 32;model.layers.[2].input_layernorm.weight 32;model.layers.[2].mamba.A_log 4;model.la"
+    "yers.[2].mamba.D 4;model.layers.[2].mamba.conv1d.bias 64;model.layers.[2].mamba.conv1d.weight 64 1 4;model.l"
+    "ayers.[2].mamba.dt_bias 4;model.layers.[2].mamba.in_proj.weight 100 32;model.layers.[2].mamba.norm.weight 32"
+    ";model.layers.[2].mamba.out_proj.weight 32 32;model.layers.[2].pre_ff_layernorm.weight 32;model.layers.[2].s"
+    "elf_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_pro"
+    "j.weight 32 32;model.layers.[2].self_attn.v_proj.weight 16 32";
+
 static const float families_y24[] = {
     -0.437514305f, -0.332695901f, -0.904532552f, 0.511041224f, 0.983564794f, 1.54759097f, 0.0868299603f, 0.184854791f,
     0.694672108f, 1.17711258f, 0.214383528f, -1.32249129f, 1.33328748f, -0.0684037507f, 0.591021776f, -0.53553611f,
@@ -280,6 +519,25 @@ static const float families_y24[] = {
     -1.82912588f, 0.981729031f, 0.165927917f, -1.13958728f, 1.41096342f, -0.437527299f,
 };
 
+static const char families_w24[] =
+    "lm_head.bias 61;lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight"
+    " 32;model.layers.0.mlp.down_proj.bias 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_p"
+    "roj.bias 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.bias 40;model.layers.0.mlp."
+    "up_proj.weight 40 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_proj.b"
+    "ias 16;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.bias 32;model.layers"
+    ".[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.bias 32;model.layers.[2].self_attn.q_pr"
+    "oj.weight 32 32;model.layers.[2].self_attn.v_proj.bias 16;model.layers.[2].self_attn.v_proj.weight 16 32;mod"
+    "el.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.gate_proj.weight 16 32;model.l"
+    "ayers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_proj.weight 32 16;model.layers."
+    "1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.weight 16 32;model.layers.1.mlp."
+    "experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weight 16 32;model.layers.1.mlp.expe"
+    "rts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 16;model.layers.1.mlp.experts.3."
+    "gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;model.layers.1.mlp.gate.weight 4 32"
+    ";model.layers.1.mlp.moe_statics.e_score_correction_bias 1 4;model.layers.1.mlp.shared_experts.down_proj.bias"
+    " 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 32;model.layers.1.mlp.shared_experts.gate_proj.bia"
+    "s 32;model.layers.1.mlp.shared_experts.gate_proj.weight 32 32;model.layers.1.mlp.shared_experts.up_proj.bias"
+    " 32;model.layers.1.mlp.shared_experts.up_proj.weight 32 32;model.norm.weight 32";
+
 static const float families_y25[] = {
     -0.419214517f, -1.51169288f, 0.278807819f, 1.10565662f, 0.960456967f, -0.014128617f, -0.28916502f, -0.510442734f,
     -1.42286396f, 0.542107165f, -0.522606492f, 0.18926093f, 0.383306146f, -0.435390353f, -0.433438867f, 1.65332139f,
@@ -290,6 +548,21 @@ static const float families_y25[] = {
     1.58675241f, 1.1732657f, -0.885983109f, 0.549510777f, -0.940591097f, 0.415925533f, 1.27205598f, 0.417068511f,
     -0.861530781f, 0.426657408f, 0.150455222f, 0.674026012f, 0.032193426f,
 };
+
+static const char families_w25[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
+    " 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_proj.weight 32 32;model"
+    ".layers.[2].self_attn.o_proj.weight 32 64;model.layers.[2].self_attn.q_proj.weight 64 32;model.layers.[2].se"
+    "lf_attn.v_proj.weight 32 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0"
+    ".gate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_"
+    "proj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.w"
+    "eight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weigh"
+    "t 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 1"
+    "6;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;mode"
+    "l.layers.1.mlp.gate.e_score_correction_bias 4;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_"
+    "experts.down_proj.weight 32 16;model.layers.1.mlp.shared_experts.gate_proj.weight 16 32;model.layers.1.mlp.s"
+    "hared_experts.up_proj.weight 16 32;model.norm.weight 32";
 
 static const float families_y26[] = {
     0.277465284f, 0.676828146f, -2.03892112f, -0.481809825f, 0.548400402f, -0.0110584935f, -0.291330248f,
@@ -313,6 +586,15 @@ static const float families_y27[] = {
     -2.37863064f, 0.943802178f, 0.489227533f, -0.305567741f, 0.642570198f, -0.258500427f,
 };
 
+static const char families_w27[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.experts.down_proj 4 40 32;model.layers.[2].mlp.experts.down_proj_bias 4 32;model.layers.[2].mlp.exp"
+    "erts.gate_up_proj 4 32 80;model.layers.[2].mlp.experts.gate_up_proj_bias 4 80;model.layers.[2].mlp.router.bi"
+    "as 4;model.layers.[2].mlp.router.weight 4 32;model.layers.[2].post_attention_layernorm.weight 32;model.layer"
+    "s.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_att"
+    "n.q_proj.weight 32 32;model.layers.[2].self_attn.sinks 4;model.layers.[2].self_attn.v_proj.weight 16 32;mode"
+    "l.norm.weight 32";
+
 static const float families_y28[] = {
     -0.247850597f, -1.33793509f, -0.374003857f, -1.07245624f, -0.780849278f, -0.391332507f, -0.753942609f,
     0.237255469f, 0.805403113f, -0.270142704f, -0.883157611f, -1.21803284f, -0.365722328f, -0.069606334f,
@@ -323,6 +605,13 @@ static const float families_y28[] = {
     -2.09605622f, -1.7549715f, 0.634864211f, -0.10661611f, -1.04456031f, 2.66843462f, -1.71422338f, 0.858138502f,
     -0.454553127f, 0.327039659f, -0.563598216f, -0.354718417f, -1.29716885f, 1.59157753f, 0.170299366f,
 };
+
+static const char families_w28[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.down_proj.bias 32;model.layers.[2].mlp.down_proj.weight 32 40;model.layers.[2].mlp.up_proj.bias 40;"
+    "model.layers.[2].mlp.up_proj.weight 40 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.["
+    "2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q"
+    "_proj.weight 32 32;model.layers.[2].self_attn.v_proj.weight 16 32;model.norm.weight 32";
 
 static const float families_y29[] = {
     0.477511942f, -0.742225945f, 0.275294155f, 0.564868152f, 1.43839395f, -0.714579761f, -0.854962051f, 0.519025624f,
@@ -335,6 +624,22 @@ static const float families_y29[] = {
     -0.369807184f, 0.159668639f, -0.626851022f, 0.937982082f, -0.0859051868f,
 };
 
+static const char families_w29[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
+    " 32;model.layers.[2].post_attention_layernorm.weight 32;model.layers.[2].self_attn.k_norm.weight 16;model.la"
+    "yers.[2].self_attn.k_proj.weight 32 32;model.layers.[2].self_attn.o_proj.weight 32 64;model.layers.[2].self_"
+    "attn.q_norm.weight 16;model.layers.[2].self_attn.q_proj.weight 64 32;model.layers.[2].self_attn.v_proj.weigh"
+    "t 32 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.gate_proj.weight 16"
+    " 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_proj.weight 32 16;mo"
+    "del.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.weight 16 32;model.la"
+    "yers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weight 16 32;model.layers"
+    ".1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 16;model.layers.1.mlp"
+    ".experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;model.layers.1.mlp.gate."
+    "e_score_correction_bias 4;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_experts.down_proj.we"
+    "ight 32 16;model.layers.1.mlp.shared_experts.gate_proj.weight 16 32;model.layers.1.mlp.shared_experts.up_pro"
+    "j.weight 16 32;model.norm.weight 32";
+
 static const float families_y30[] = {
     -0.501983225f, -0.764365137f, -0.263832599f, 0.958290994f, 1.99204922f, 0.496795118f, 0.737381697f, 0.42721048f,
     0.67131573f, -0.0325351655f, -1.2259407f, -1.01645994f, 0.262877733f, 0.607567251f, -2.47569084f, 1.8596642f,
@@ -346,56 +651,215 @@ static const float families_y30[] = {
     -1.00172698f, 0.468248814f, -0.23905991f, -0.550949454f, -0.744900286f,
 };
 
+static const char families_w30[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].input_layernorm.weight 32;model.layers"
+    ".[2].mlp.experts.0.down_proj.weight 32 40;model.layers.[2].mlp.experts.0.gate_proj.weight 40 32;model.layers"
+    ".[2].mlp.experts.0.up_proj.weight 40 32;model.layers.[2].mlp.experts.1.down_proj.weight 32 40;model.layers.["
+    "2].mlp.experts.1.gate_proj.weight 40 32;model.layers.[2].mlp.experts.1.up_proj.weight 40 32;model.layers.[2]"
+    ".mlp.experts.2.down_proj.weight 32 40;model.layers.[2].mlp.experts.2.gate_proj.weight 40 32;model.layers.[2]"
+    ".mlp.experts.2.up_proj.weight 40 32;model.layers.[2].mlp.experts.3.down_proj.weight 32 40;model.layers.[2].m"
+    "lp.experts.3.gate_proj.weight 40 32;model.layers.[2].mlp.experts.3.up_proj.weight 40 32;model.layers.[2].mlp"
+    ".gate.wg.weight 4 32;model.layers.[2].mlp.shared_mlp.down_proj.weight 32 40;model.layers.[2].mlp.shared_mlp."
+    "gate_proj.weight 40 32;model.layers.[2].mlp.shared_mlp.up_proj.weight 40 32;model.layers.[2].post_attention_"
+    "layernorm.weight 32;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.key_layernorm."
+    "weight 8;model.layers.[2].self_attn.o_proj.weight 32 32;model.layers.[2].self_attn.q_proj.weight 32 32;model"
+    ".layers.[2].self_attn.query_layernorm.weight 8;model.layers.[2].self_attn.v_proj.weight 16 32;model.norm.wei"
+    "ght 32";
+
+static const float families_y31[] = {
+    -0.677886546f, 1.35952187f, -1.35856938f, 0.681618214f, 0.272979021f, 0.541943729f, -0.362330049f, -0.316800058f,
+    2.79678416f, -1.73931706f, -0.661895156f, -1.39043987f, 1.75446379f, 1.67057586f, 2.3646431f, -1.79476476f,
+    -0.768158317f, -3.04249525f, 1.9149406f, -0.0625781268f, -1.23804247f, 0.877456307f, -2.92780256f, 0.546338141f,
+    -0.114767879f, 0.00988711417f, 0.478063166f, -0.311387569f, -0.936653376f, -0.730886281f, 0.8890782f,
+    0.679504216f, 1.58590972f, -0.881669343f, -0.948079586f, 1.74353206f, -1.91334474f, 1.03316677f, -0.822951913f,
+    2.08743286f, 0.472350836f, 0.630427778f, -0.36796996f, -0.656387389f, 2.07404685f, 1.73316371f, 2.23562551f,
+    1.52829981f, -0.546039045f, -0.896583796f, 1.90760112f, -2.1478312f, -1.04722953f, -0.172273591f, -1.442711f,
+    -0.0233483501f, 0.247178048f, 1.01625872f, 0.128687188f, -0.355581105f, -0.033937227f,
+};
+
+static const float families_y32[] = {
+    0.447360516f, -0.00418290682f, -1.63677871f, -0.687857389f, 0.808533609f, 1.03065884f, 0.338278621f, 0.577644527f,
+    2.06594062f, -0.973069251f, -2.44643784f, -1.58515716f, -0.782698154f, 2.49087334f, 0.194316134f, 0.342717111f,
+    0.18015556f, -2.36981606f, -0.121788315f, 0.133920461f, 0.0890299082f, 1.00491846f, -0.833013833f, -0.393524289f,
+    -0.783166111f, -1.1353085f, 2.34023476f, -1.23386431f, 0.817180514f, -0.698875129f, 3.43556118f, 0.866695046f,
+    2.54980755f, -0.120608866f, 0.224032402f, 2.32078838f, -0.137001082f, 1.43578017f, 0.440943509f, 1.93215406f,
+    -1.13622653f, 0.0910305381f, 0.538440287f, -0.577195525f, 0.763035953f, 0.377585053f, -0.616822124f, -1.23531425f,
+    -0.611895204f, -1.77921069f, -1.9198029f, -0.805040419f, -0.197089285f, -1.50966811f, -0.850804389f, -1.34327602f,
+    0.403842837f, 0.648850381f, -0.176878408f, -0.0988555923f, 0.909840047f,
+};
+
+static const char families_w32[] =
+    "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.[2].mlp.experts.0.down_proj.weight 32 40;m"
+    "odel.layers.[2].mlp.experts.0.gate_proj.weight 40 32;model.layers.[2].mlp.experts.0.up_proj.weight 40 32;mod"
+    "el.layers.[2].mlp.experts.1.down_proj.weight 32 40;model.layers.[2].mlp.experts.1.gate_proj.weight 40 32;mod"
+    "el.layers.[2].mlp.experts.1.up_proj.weight 40 32;model.layers.[2].mlp.experts.2.down_proj.weight 32 40;model"
+    ".layers.[2].mlp.experts.2.gate_proj.weight 40 32;model.layers.[2].mlp.experts.2.up_proj.weight 40 32;model.l"
+    "ayers.[2].mlp.experts.3.down_proj.weight 32 40;model.layers.[2].mlp.experts.3.gate_proj.weight 40 32;model.l"
+    "ayers.[2].mlp.experts.3.up_proj.weight 40 32;model.layers.[2].mlp.gate.weight 4 32;model.layers.[2].post_att"
+    "ention_layernorm.weight 32;model.layers.[2].post_feedforward_layernorm.weight 32;model.layers.[2].self_attn."
+    "k_norm.weight 16;model.layers.[2].self_attn.k_proj.weight 16 32;model.layers.[2].self_attn.o_proj.weight 32 "
+    "32;model.layers.[2].self_attn.q_norm.weight 32;model.layers.[2].self_attn.q_proj.weight 32 32;model.layers.["
+    "2].self_attn.v_proj.weight 16 32;model.norm.weight 32";
+
+static const float families_y33[] = {
+    -0.231279045f, 0.348103434f, 0.182649329f, -0.121764258f, 0.500557661f, -0.0867313147f, 0.0629062131f,
+    0.129641324f, 0.521867216f, 0.246199548f, 0.164549127f, -0.299586982f, 0.345475852f, 0.0940343738f, -0.569207549f,
+    -0.00376247615f, -0.0256895274f, 0.650297284f, 0.0728933811f, 0.237410009f, 0.0845958292f, -0.172759175f,
+    0.37030977f, -0.483434141f, -0.51475662f, 0.569774151f, 0.17286849f, -0.214262918f, 0.601804793f, 0.173307076f,
+    -0.142101824f, -0.256848782f, -0.483872712f, 0.319221765f, 0.32451427f, 0.399824619f, -0.670110643f,
+    -0.436869025f, -0.490700603f, 0.552587688f, -0.581367612f, 0.0116255879f, 0.294160128f, 0.176727802f, 0.12141028f,
+    -0.264593422f, 0.251888335f, 0.113269046f, -0.0790418237f, 0.098422423f, -0.397965193f, 0.529361606f,
+    -0.133806616f, 0.0766237676f, -0.0945403501f, 0.915182889f, -0.24040252f, 0.0406511351f, -0.152917698f,
+    -0.38846156f, 0.270740509f,
+};
+
+static const char families_w33[] =
+    "lm_head.bias 61;lm_head.weight 61 32;transformer.h.[2].attn.k_proj.weight 32 32;transformer.h.[2].attn.out_p"
+    "roj.weight 32 32;transformer.h.[2].attn.q_proj.weight 32 32;transformer.h.[2].attn.v_proj.weight 32 32;trans"
+    "former.h.[2].ln_1.bias 32;transformer.h.[2].ln_1.weight 32;transformer.h.[2].mlp.fc_in.bias 128;transformer."
+    "h.[2].mlp.fc_in.weight 128 32;transformer.h.[2].mlp.fc_out.bias 32;transformer.h.[2].mlp.fc_out.weight 32 12"
+    "8;transformer.ln_f.bias 32;transformer.ln_f.weight 32;transformer.wte.weight 61 32";
+
+static const float families_y34[] = {
+    0.360536456f, -0.951649189f, -1.22342896f, 1.86877811f, -1.04171908f, 0.696610034f, -0.542484105f, 0.0638054088f,
+    0.177553669f, -0.827370882f, -1.60556638f, 0.756112397f, -0.766204596f, 1.23828042f, 1.01642823f, -0.240049437f,
+    -0.401700854f, 0.0800932199f, -0.994128644f, -0.259441704f, 0.770941436f, 1.49360585f, 3.24511576f, -0.980053365f,
+    0.133315906f, -1.25815105f, -0.0682429969f, 0.72314322f, -0.251886666f, 0.917167187f, -0.435241103f, -1.37468886f,
+    -0.867268145f, 3.24584198f, 0.158264413f, -0.0192510355f, -0.254618108f, -0.0723471791f, -0.936873257f,
+    -0.625699103f, -0.781436801f, 0.734919727f, -0.255082905f, 1.02822292f, -0.973117232f, 0.771176755f,
+    -0.894273579f, -0.789146364f, 0.592664719f, 0.204338983f, 1.17980301f, -0.0264540836f, 0.536180913f,
+    -0.695699751f, -0.242864892f, 0.29486227f, 0.551001012f, -0.490528226f, 0.318771988f, -0.603981853f,
+    -0.103030697f,
+};
+
+static const char families_w34[] =
+    "model.decoder.embed_positions.weight 130 32;model.decoder.embed_tokens.weight 61 32;model.decoder.final_laye"
+    "r_norm.bias 32;model.decoder.final_layer_norm.weight 32;model.decoder.layers.[2].fc1.bias 40;model.decoder.l"
+    "ayers.[2].fc1.weight 40 32;model.decoder.layers.[2].fc2.bias 32;model.decoder.layers.[2].fc2.weight 32 40;mo"
+    "del.decoder.layers.[2].final_layer_norm.bias 32;model.decoder.layers.[2].final_layer_norm.weight 32;model.de"
+    "coder.layers.[2].self_attn.k_proj.bias 32;model.decoder.layers.[2].self_attn.k_proj.weight 32 32;model.decod"
+    "er.layers.[2].self_attn.out_proj.bias 32;model.decoder.layers.[2].self_attn.out_proj.weight 32 32;model.deco"
+    "der.layers.[2].self_attn.q_proj.bias 32;model.decoder.layers.[2].self_attn.q_proj.weight 32 32;model.decoder"
+    ".layers.[2].self_attn.v_proj.bias 32;model.decoder.layers.[2].self_attn.v_proj.weight 32 32;model.decoder.la"
+    "yers.[2].self_attn_layer_norm.bias 32;model.decoder.layers.[2].self_attn_layer_norm.weight 32";
+
+static const float families_y35[] = {
+    -0.404715955f, 1.09892404f, 0.590406835f, -0.571521223f, 1.10083282f, -2.07335234f, -0.135372445f, 1.46185851f,
+    -0.787494659f, 1.10508215f, 0.0197630655f, -0.752924442f, -0.796599746f, 0.471370965f, 0.074750118f, -0.67586565f,
+    0.690486729f, -0.836576402f, -1.16084528f, 0.128080651f, -0.282799572f, -0.552810192f, 0.215139389f,
+    -0.534060955f, 0.342517942f, -1.38304138f, 1.98965704f, -1.24693346f, -0.167322621f, -1.82345212f, 1.56740844f,
+    -0.931209803f, 0.355101615f, 1.25043643f, -0.370807886f, 0.347944051f, 0.247791156f, 0.729126215f, 0.83820349f,
+    -0.811943531f, -1.24538159f, 1.42118835f, 0.535381913f, -0.285263151f, 1.77499616f, -0.631369412f, 1.66302431f,
+    1.86187661f, 2.58567905f, -2.55357504f, -0.905739069f, -1.99491048f, 1.00417399f, -1.0674752f, 1.54381919f,
+    0.764331996f, 0.424752265f, -0.94429034f, 1.58859599f, -0.455847025f, 0.0231584795f,
+};
+
+static const char families_w35[] =
+    "lm_head.weight 61 32;model.decoder.embed_positions.weight 130 32;model.decoder.embed_tokens.weight 61 32;mod"
+    "el.decoder.final_layer_norm.bias 32;model.decoder.final_layer_norm.weight 32;model.decoder.layers.[2].fc1.we"
+    "ight 40 32;model.decoder.layers.[2].fc2.weight 32 40;model.decoder.layers.[2].final_layer_norm.bias 32;model"
+    ".decoder.layers.[2].final_layer_norm.weight 32;model.decoder.layers.[2].self_attn.k_proj.weight 32 32;model."
+    "decoder.layers.[2].self_attn.out_proj.weight 32 32;model.decoder.layers.[2].self_attn.q_proj.weight 32 32;mo"
+    "del.decoder.layers.[2].self_attn.v_proj.weight 32 32;model.decoder.layers.[2].self_attn_layer_norm.bias 32;m"
+    "odel.decoder.layers.[2].self_attn_layer_norm.weight 32";
+
+static const float families_y36[] = {
+    -0.279967874f, -0.581490159f, -0.236847296f, -0.61947906f, 0.0271828473f, -0.430964917f, 0.498684317f,
+    0.715364039f, 0.848810792f, 0.504877746f, 0.22002621f, -0.0408798829f, -0.400227815f, 0.322137266f, -0.219318956f,
+    0.222595796f, -0.307360768f, 0.418447345f, 0.230926067f, 0.228677154f, 0.825151742f, -0.490800321f, 0.643036425f,
+    0.0631451309f, -0.199184403f, -0.160600841f, -0.27543506f, -0.505349398f, 0.049912557f, -0.109281182f,
+    -0.606700659f, -0.451225042f, -0.114242889f, 0.573663294f, -0.210998654f, -0.106563285f, -0.505239666f,
+    -0.268721551f, -0.293524534f, 0.0911392495f, -0.468387097f, -0.309648007f, 0.267999351f, -0.380998015f,
+    0.31709367f, 0.281440705f, -0.632376075f, -0.182489827f, 0.192739293f, 0.398244292f, -0.459570527f, 0.355965406f,
+    -0.163116872f, -0.13448526f, -0.440813601f, -0.0600309037f, 0.173351899f, -0.273586124f, -0.00660093781f,
+    -0.522220135f, -0.0257950108f,
+};
+
+static const char families_w36[] =
+    "lm_head.weight 61 32;transformer.h.[2].input_layernorm.bias 32;transformer.h.[2].input_layernorm.weight 32;t"
+    "ransformer.h.[2].mlp.dense_4h_to_h.weight 32 128;transformer.h.[2].mlp.dense_h_to_4h.weight 128 32;transform"
+    "er.h.[2].self_attention.dense.weight 32 32;transformer.h.[2].self_attention.query_key_value.weight 48 32;tra"
+    "nsformer.ln_f.bias 32;transformer.ln_f.weight 32;transformer.word_embeddings.weight 61 32";
+
+static const float families_y37[] = {
+    -0.189002097f, 0.624656677f, -0.182039827f, 0.792165935f, 0.138787434f, -0.349275321f, 0.448575795f,
+    0.0692086369f, -0.120907024f, -0.336076081f, 0.610667646f, -0.472188592f, 0.440334588f, 0.189445928f,
+    0.0314231999f, -0.0606081523f, 0.336645544f, -0.195539638f, -0.210677981f, -0.369383872f, -0.437770098f,
+    -0.360555142f, -0.465433002f, -0.0885230377f, 0.093271099f, -0.697273552f, -0.498386204f, 0.289215535f,
+    0.125660717f, 0.00670393044f, 0.280862778f, 0.549528837f, -0.343992472f, 0.290609419f, 0.00655398564f,
+    0.258197516f, -0.620811641f, -0.769037664f, 0.254363924f, 0.199800447f, -0.22369647f, 0.0965623185f, 0.131811813f,
+    -0.049482543f, -0.866256177f, -0.483111322f, 0.484511912f, -0.376061618f, 0.313591331f, -0.764328063f,
+    0.439873576f, -0.105812997f, -0.27431348f, -0.097687237f, 0.133694693f, -0.00162292167f, 0.1698737f, 0.193983063f,
+    0.0537720621f, -0.740543723f, 0.352716178f,
+};
+
+static const char families_w37[] =
+    "transformer.h.[2].ln_attn.bias 32;transformer.h.[2].ln_attn.weight 32;transformer.h.[2].ln_mlp.bias 32;trans"
+    "former.h.[2].ln_mlp.weight 32;transformer.h.[2].mlp.dense_4h_to_h.weight 32 128;transformer.h.[2].mlp.dense_"
+    "h_to_4h.weight 128 32;transformer.h.[2].self_attention.dense.weight 32 32;transformer.h.[2].self_attention.q"
+    "uery_key_value.weight 64 32;transformer.ln_f.bias 32;transformer.ln_f.weight 32;transformer.word_embeddings."
+    "weight 61 32";
+
+static const float families_y38[] = {
+    0.0219533425f, 0.0970364213f, 0.100280464f, -0.888724148f, -6.91659852e-06f, -0.343749523f, 0.398412079f,
+    0.724261582f, 0.374426574f, 0.232908458f, -0.253284842f, 0.0505514964f, -0.820713937f, 0.641276777f, 0.169467986f,
+    -0.503907382f, 0.199606344f, -0.385521859f, 0.409268796f, 0.628042161f, 0.450275093f, -0.619530201f, 0.584162593f,
+    0.333010644f, 0.251336783f, -0.259585291f, -0.405752927f, -0.740499437f, 0.102530204f, -0.678985536f,
+    0.232651547f, -0.591576755f, 0.0869933516f, 0.367668808f, -0.621967733f, -0.14105317f, -0.314647913f,
+    0.413308769f, 0.168264568f, 0.53717339f, -0.514544725f, -0.488101542f, 0.128169954f, -0.00939178653f, 0.62678647f,
+    0.391880482f, -0.303891629f, 0.12637195f, 0.144060403f, 0.446739048f, -0.273752868f, -0.0914461613f,
+    0.0444141626f, -0.53619504f, 0.412753224f, -0.65007472f, -0.147488102f, -0.293441027f, -0.452973664f,
+    -0.206313103f, -0.146322668f,
+};
+
+static const char families_w38[] =
+    "lm_head.weight 61 32;transformer.h.[2].input_layernorm.bias 32;transformer.h.[2].input_layernorm.weight 32;t"
+    "ransformer.h.[2].mlp.dense_4h_to_h.weight 32 48;transformer.h.[2].mlp.dense_h_to_4h.weight 48 32;transformer"
+    ".h.[2].self_attention.dense.weight 32 32;transformer.h.[2].self_attention.query_key_value.weight 64 32;trans"
+    "former.ln_f.bias 32;transformer.ln_f.weight 32;transformer.word_embeddings.weight 61 32";
+
+static const float families_y39[] = {
+    -0.468516648f, -0.619029462f, -0.245669395f, -0.202126414f, -0.0510465689f, 0.00802048389f, 0.37748307f,
+    0.0679879785f, 0.577278674f, 0.672702372f, 0.234711885f, -0.0268960409f, 0.0460875109f, 0.14296335f, 0.352102041f,
+    0.0818379372f, -0.448177725f, 0.0462182611f, 0.632944107f, 0.10305395f, 0.719569385f, -0.340427905f, 0.79655844f,
+    0.0349456035f, 0.067927137f, -0.0131250704f, -0.700435877f, -0.483084768f, 0.260823011f, 0.0939855352f,
+    -0.717254937f, -0.444696963f, -0.384270787f, -0.0799694061f, -0.0836516917f, -0.224000722f, -0.607063174f,
+    -0.344609588f, -0.537892759f, 0.161138162f, -0.320507497f, -0.375784844f, -0.194663718f, -0.3402071f,
+    0.0937841907f, 0.617615819f, -0.0259237364f, 0.328147352f, 0.193565413f, 0.541382849f, 0.0546008348f,
+    0.266268432f, -0.284726739f, -0.352853507f, -0.212049097f, 0.148852408f, -0.0937179253f, -0.289427102f,
+    -0.0291735269f, -0.321544498f, -0.123454504f,
+};
+
+static const char families_w39[] =
+    "lm_head.weight 61 32;transformer.h.[2].input_layernorm.bias 32;transformer.h.[2].input_layernorm.weight 32;t"
+    "ransformer.h.[2].mlp.dense_4h_to_h.bias 32;transformer.h.[2].mlp.dense_4h_to_h.weight 32 128;transformer.h.["
+    "2].mlp.dense_h_to_4h.bias 128;transformer.h.[2].mlp.dense_h_to_4h.weight 128 32;transformer.h.[2].post_atten"
+    "tion_layernorm.bias 32;transformer.h.[2].post_attention_layernorm.weight 32;transformer.h.[2].self_attention"
+    ".dense.bias 32;transformer.h.[2].self_attention.dense.weight 32 32;transformer.h.[2].self_attention.query_ke"
+    "y_value.bias 96;transformer.h.[2].self_attention.query_key_value.weight 96 32;transformer.ln_f.bias 32;trans"
+    "former.ln_f.weight 32;transformer.word_embeddings.weight 61 32";
+
 static const struct { const char *name, *config, *tensors; const float *logits; int n; } families[] = {
     {"llama: defaults of llama",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":false,\"model_type\":"
      "\"llama\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\""
      "pretraining_tp\":1,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn."
-     "v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;mode"
-     "l.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention"
-     "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
-     "ight 32",
-     families_y0, 61},
+     families_w0, families_y0, 61},
     {"llama: relu",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"relu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":true,\"model_type\":\""
      "llama\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"pr"
      "etraining_tp\":1,\"rms_norm_eps\":1e-06,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default"
      "\"},\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.bias 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.bias 40;mode"
-     "l.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.bias 40;model.layers.0.mlp.up_proj.weight "
-     "40 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model."
-     "layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_att"
-     "n.v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.bias 32;model.l"
-     "ayers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.bias 40;model.layers.1.mlp.gate_proj.weight"
-     " 40 32;model.layers.1.mlp.up_proj.bias 40;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_atten"
-     "tion_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weigh"
-     "t 32 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.nor"
-     "m.weight 32",
-     families_y1, 61},
+     families_w1, families_y1, 61},
     {"llama: quick gelu",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"quick_gelu"
      "\",\"hidden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":false,\"model_t"
      "ype\":\"llama\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id"
      "\":0,\"pretraining_tp\":1,\"rms_norm_eps\":1e-06,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":"
      "\"default\"},\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn."
-     "v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;mode"
-     "l.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention"
-     "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
-     "ight 32",
-     families_y2, 61},
+     families_w0, families_y2, 61},
     {"llama: longrope of llama",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":false,\"model_type\":"
@@ -403,16 +867,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "pretraining_tp\":1,\"rms_norm_eps\":1e-06,\"rope_parameters\":{\"long_factor\":[1.0,2.5,4.0,9.0],\"original"
      "_max_position_embeddings\":16,\"rope_theta\":10000.0,\"rope_type\":\"longrope\",\"short_factor\":[1.0,1.2,1"
      ".4,1.6]},\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn."
-     "v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;mode"
-     "l.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention"
-     "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
-     "ight 32",
-     families_y3, 61},
+     families_w0, families_y3, 61},
     {"phi3: longrope with windows",
      "{\"bos_token_id\":1,\"embd_pdrop\":0.0,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"inte"
      "rmediate_size\":40,\"max_position_embeddings\":128,\"model_type\":\"phi3\",\"num_attention_heads\":4,\"num_"
@@ -420,69 +875,21 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "sid_pdrop\":0.0,\"rms_norm_eps\":1e-05,\"rope_parameters\":{\"long_factor\":[1.0,2.5,4.0,9.0],\"original_ma"
      "x_position_embeddings\":16,\"partial_rotary_factor\":1.0,\"rope_theta\":10000.0,\"rope_type\":\"longrope\","
      "\"short_factor\":[1.0,1.2,1.4,1.6]},\"sliding_window\":9,\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_up_proj.weight 80 32;model.layers.0.post_attention_lay"
-     "ernorm.weight 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.qkv_proj.weight 64 3"
-     "2;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gat"
-     "e_up_proj.weight 80 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_attn.o_proj.we"
-     "ight 32 32;model.layers.1.self_attn.qkv_proj.weight 64 32;model.norm.weight 32",
-     families_y4, 61},
+     families_w4, families_y4, 61},
     {"mistral: dynamic with windows",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermed"
      "iate_size\":40,\"max_position_embeddings\":24,\"model_type\":\"mistral\",\"num_attention_heads\":4,\"num_hi"
      "dden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rms_norm_eps\":1e-06,\"rope_parameters\":{\""
      "factor\":2.0,\"rope_theta\":10000.0,\"rope_type\":\"dynamic\"},\"sliding_window\":9,\"tie_word_embeddings\""
      ":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn."
-     "v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;mode"
-     "l.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention"
-     "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
-     "ight 32",
-     families_y5, 61},
+     families_w0, families_y5, 61},
     {"mixtral: defaults of mixtral",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":null,\"hidden_act\":\"silu\",\"hidden_size\":32,\"inter"
      "mediate_size\":40,\"max_position_embeddings\":128,\"model_type\":\"mixtral\",\"num_attention_heads\":4,\"nu"
      "m_hidden_layers\":2,\"num_key_value_heads\":2,\"output_router_logits\":false,\"pad_token_id\":0,\"rope_para"
      "meters\":{\"rope_theta\":1000000.0,\"rope_type\":\"default\"},\"router_aux_loss_coef\":0.001,\"router_jitte"
      "r_noise\":0.0,\"sliding_window\":null,\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.block_sparse_moe.experts.0.w1.weight 40"
-     " 32;model.layers.0.block_sparse_moe.experts.0.w2.weight 32 40;model.layers.0.block_sparse_moe.experts.0.w3."
-     "weight 40 32;model.layers.0.block_sparse_moe.experts.1.w1.weight 40 32;model.layers.0.block_sparse_moe.expe"
-     "rts.1.w2.weight 32 40;model.layers.0.block_sparse_moe.experts.1.w3.weight 40 32;model.layers.0.block_sparse"
-     "_moe.experts.2.w1.weight 40 32;model.layers.0.block_sparse_moe.experts.2.w2.weight 32 40;model.layers.0.blo"
-     "ck_sparse_moe.experts.2.w3.weight 40 32;model.layers.0.block_sparse_moe.experts.3.w1.weight 40 32;model.lay"
-     "ers.0.block_sparse_moe.experts.3.w2.weight 32 40;model.layers.0.block_sparse_moe.experts.3.w3.weight 40 32;"
-     "model.layers.0.block_sparse_moe.experts.4.w1.weight 40 32;model.layers.0.block_sparse_moe.experts.4.w2.weig"
-     "ht 32 40;model.layers.0.block_sparse_moe.experts.4.w3.weight 40 32;model.layers.0.block_sparse_moe.experts."
-     "5.w1.weight 40 32;model.layers.0.block_sparse_moe.experts.5.w2.weight 32 40;model.layers.0.block_sparse_moe"
-     ".experts.5.w3.weight 40 32;model.layers.0.block_sparse_moe.experts.6.w1.weight 40 32;model.layers.0.block_s"
-     "parse_moe.experts.6.w2.weight 32 40;model.layers.0.block_sparse_moe.experts.6.w3.weight 40 32;model.layers."
-     "0.block_sparse_moe.experts.7.w1.weight 40 32;model.layers.0.block_sparse_moe.experts.7.w2.weight 32 40;mode"
-     "l.layers.0.block_sparse_moe.experts.7.w3.weight 40 32;model.layers.0.block_sparse_moe.gate.weight 8 32;mode"
-     "l.layers.0.input_layernorm.weight 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_"
-     "attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weigh"
-     "t 32 32;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.block_sparse_moe.experts.0.w1.weight 40"
-     " 32;model.layers.1.block_sparse_moe.experts.0.w2.weight 32 40;model.layers.1.block_sparse_moe.experts.0.w3."
-     "weight 40 32;model.layers.1.block_sparse_moe.experts.1.w1.weight 40 32;model.layers.1.block_sparse_moe.expe"
-     "rts.1.w2.weight 32 40;model.layers.1.block_sparse_moe.experts.1.w3.weight 40 32;model.layers.1.block_sparse"
-     "_moe.experts.2.w1.weight 40 32;model.layers.1.block_sparse_moe.experts.2.w2.weight 32 40;model.layers.1.blo"
-     "ck_sparse_moe.experts.2.w3.weight 40 32;model.layers.1.block_sparse_moe.experts.3.w1.weight 40 32;model.lay"
-     "ers.1.block_sparse_moe.experts.3.w2.weight 32 40;model.layers.1.block_sparse_moe.experts.3.w3.weight 40 32;"
-     "model.layers.1.block_sparse_moe.experts.4.w1.weight 40 32;model.layers.1.block_sparse_moe.experts.4.w2.weig"
-     "ht 32 40;model.layers.1.block_sparse_moe.experts.4.w3.weight 40 32;model.layers.1.block_sparse_moe.experts."
-     "5.w1.weight 40 32;model.layers.1.block_sparse_moe.experts.5.w2.weight 32 40;model.layers.1.block_sparse_moe"
-     ".experts.5.w3.weight 40 32;model.layers.1.block_sparse_moe.experts.6.w1.weight 40 32;model.layers.1.block_s"
-     "parse_moe.experts.6.w2.weight 32 40;model.layers.1.block_sparse_moe.experts.6.w3.weight 40 32;model.layers."
-     "1.block_sparse_moe.experts.7.w1.weight 40 32;model.layers.1.block_sparse_moe.experts.7.w2.weight 32 40;mode"
-     "l.layers.1.block_sparse_moe.experts.7.w3.weight 40 32;model.layers.1.block_sparse_moe.gate.weight 8 32;mode"
-     "l.layers.1.input_layernorm.weight 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_"
-     "attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weigh"
-     "t 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y6, 61},
+     families_w6, families_y6, 61},
     {"qwen2_moe: no bias",
      "{\"bos_token_id\":1,\"decoder_sparse_step\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32"
      ",\"intermediate_size\":40,\"layer_types\":[\"full_attention\",\"full_attention\"],\"max_position_embeddings"
@@ -492,29 +899,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "alse,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"router_aux_loss_coef\":0.001,"
      "\"shared_expert_intermediate_size\":24,\"sliding_window\":0,\"tie_word_embeddings\":false,\"use_sliding_win"
      "dow\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.experts.0.down_proj.weight 32 16;model.layers.0.mlp.experts.0.gate_proj.weight 16 32;model.layers.0.m"
-     "lp.experts.0.up_proj.weight 16 32;model.layers.0.mlp.experts.1.down_proj.weight 32 16;model.layers.0.mlp.ex"
-     "perts.1.gate_proj.weight 16 32;model.layers.0.mlp.experts.1.up_proj.weight 16 32;model.layers.0.mlp.experts"
-     ".2.down_proj.weight 32 16;model.layers.0.mlp.experts.2.gate_proj.weight 16 32;model.layers.0.mlp.experts.2."
-     "up_proj.weight 16 32;model.layers.0.mlp.experts.3.down_proj.weight 32 16;model.layers.0.mlp.experts.3.gate_"
-     "proj.weight 16 32;model.layers.0.mlp.experts.3.up_proj.weight 16 32;model.layers.0.mlp.gate.weight 4 32;mod"
-     "el.layers.0.mlp.shared_expert.down_proj.weight 32 24;model.layers.0.mlp.shared_expert.gate_proj.weight 24 3"
-     "2;model.layers.0.mlp.shared_expert.up_proj.weight 24 32;model.layers.0.mlp.shared_expert_gate.weight 1 32;m"
-     "odel.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.layers."
-     "0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_pro"
-     "j.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16"
-     ";model.layers.1.mlp.experts.0.gate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;mode"
-     "l.layers.1.mlp.experts.1.down_proj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.l"
-     "ayers.1.mlp.experts.1.up_proj.weight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers"
-     ".1.mlp.experts.2.gate_proj.weight 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.ml"
-     "p.experts.3.down_proj.weight 32 16;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.e"
-     "xperts.3.up_proj.weight 16 32;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_expert.down_pro"
-     "j.weight 32 24;model.layers.1.mlp.shared_expert.gate_proj.weight 24 32;model.layers.1.mlp.shared_expert.up_"
-     "proj.weight 24 32;model.layers.1.mlp.shared_expert_gate.weight 1 32;model.layers.1.post_attention_layernorm"
-     ".weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model."
-     "layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y7, 61},
+     families_w7, families_y7, 61},
     {"qwen3_5_text: bias of gated queries",
      "{\"attention_bias\":true,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":16,\"hidden_act\":\"silu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"layer_types\":[\"linear_attention\",\"full_attention\"],\"linear_"
@@ -523,42 +908,14 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "s\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rms_norm_eps\":1e-06,\"rope_pa"
      "rameters\":{\"partial_rotary_factor\":0.25,\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie_word_emb"
      "eddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.linear_attn.A_log 4;model.layers.0.linear_attn.conv1d.weight 64 1 4;model.layers.0.linear_attn.dt_bias 4;"
-     "model.layers.0.linear_attn.in_proj_a.weight 4 32;model.layers.0.linear_attn.in_proj_b.weight 4 32;model.lay"
-     "ers.0.linear_attn.in_proj_qkv.weight 64 32;model.layers.0.linear_attn.in_proj_z.weight 32 32;model.layers.0"
-     ".linear_attn.norm.weight 8;model.layers.0.linear_attn.out_proj.weight 32 32;model.layers.0.mlp.down_proj.we"
-     "ight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40 32;model.layers.0"
-     ".post_attention_layernorm.weight 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.w"
-     "eight 32 40;model.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers."
-     "1.post_attention_layernorm.weight 32;model.layers.1.self_attn.k_norm.weight 16;model.layers.1.self_attn.k_p"
-     "roj.bias 32;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn.o_proj.bias 32;model.laye"
-     "rs.1.self_attn.o_proj.weight 32 64;model.layers.1.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_pro"
-     "j.bias 128;model.layers.1.self_attn.q_proj.weight 128 32;model.layers.1.self_attn.v_proj.bias 32;model.laye"
-     "rs.1.self_attn.v_proj.weight 32 32;model.norm.weight 32",
-     families_y8, 61},
+     families_w8, families_y8, 61},
     {"phi: norms with bias",
      "{\"bos_token_id\":1,\"embd_pdrop\":0.0,\"eos_token_id\":2,\"hidden_act\":\"gelu_new\",\"hidden_size\":32,\""
      "intermediate_size\":40,\"max_position_embeddings\":128,\"model_type\":\"phi\",\"num_attention_heads\":4,\"n"
      "um_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"qk_layernorm\":true,\"resid_pdrop\":0.0"
      ",\"rope_parameters\":{\"partial_rotary_factor\":0.5,\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie"
      "_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.bias 61;lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.bias 32;model.fi"
-     "nal_layernorm.weight 32;model.layers.0.input_layernorm.bias 32;model.layers.0.input_layernorm.weight 32;mod"
-     "el.layers.0.mlp.fc1.bias 40;model.layers.0.mlp.fc1.weight 40 32;model.layers.0.mlp.fc2.bias 32;model.layers"
-     ".0.mlp.fc2.weight 32 40;model.layers.0.self_attn.dense.bias 32;model.layers.0.self_attn.dense.weight 32 32;"
-     "model.layers.0.self_attn.k_layernorm.bias 8;model.layers.0.self_attn.k_layernorm.weight 8;model.layers.0.se"
-     "lf_attn.k_proj.bias 16;model.layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.q_layernorm.bi"
-     "as 8;model.layers.0.self_attn.q_layernorm.weight 8;model.layers.0.self_attn.q_proj.bias 32;model.layers.0.s"
-     "elf_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.bias 16;model.layers.0.self_attn.v_proj.weight"
-     " 16 32;model.layers.1.input_layernorm.bias 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.f"
-     "c1.bias 40;model.layers.1.mlp.fc1.weight 40 32;model.layers.1.mlp.fc2.bias 32;model.layers.1.mlp.fc2.weight"
-     " 32 40;model.layers.1.self_attn.dense.bias 32;model.layers.1.self_attn.dense.weight 32 32;model.layers.1.se"
-     "lf_attn.k_layernorm.bias 8;model.layers.1.self_attn.k_layernorm.weight 8;model.layers.1.self_attn.k_proj.bi"
-     "as 16;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.q_layernorm.bias 8;model.layers"
-     ".1.self_attn.q_layernorm.weight 8;model.layers.1.self_attn.q_proj.bias 32;model.layers.1.self_attn.q_proj.w"
-     "eight 32 32;model.layers.1.self_attn.v_proj.bias 16;model.layers.1.self_attn.v_proj.weight 16 32",
-     families_y9, 61},
+     families_w9, families_y9, 61},
     {"gpt2: scores by layer",
      "{\"activation_function\":\"gelu_new\",\"add_cross_attention\":false,\"attn_pdrop\":0.1,\"bos_token_id\":1,"
      "\"embd_pdrop\":0.1,\"eos_token_id\":2,\"layer_norm_epsilon\":1e-05,\"model_type\":\"gpt2\",\"n_embd\":32,\""
@@ -566,55 +923,21 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      ":false,\"resid_pdrop\":0.1,\"scale_attn_by_inverse_layer_idx\":true,\"scale_attn_weights\":true,\"summary_a"
      "ctivation\":null,\"summary_first_dropout\":0.1,\"summary_proj_to_labels\":true,\"summary_type\":\"cls_index"
      "\",\"summary_use_proj\":true,\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;transformer.h.0.attn.c_attn.bias 96;transformer.h.0.attn.c_attn.weight 32 96;transform"
-     "er.h.0.attn.c_proj.bias 32;transformer.h.0.attn.c_proj.weight 32 32;transformer.h.0.ln_1.bias 32;transforme"
-     "r.h.0.ln_1.weight 32;transformer.h.0.ln_2.bias 32;transformer.h.0.ln_2.weight 32;transformer.h.0.mlp.c_fc.b"
-     "ias 128;transformer.h.0.mlp.c_fc.weight 32 128;transformer.h.0.mlp.c_proj.bias 32;transformer.h.0.mlp.c_pro"
-     "j.weight 128 32;transformer.h.1.attn.c_attn.bias 96;transformer.h.1.attn.c_attn.weight 32 96;transformer.h."
-     "1.attn.c_proj.bias 32;transformer.h.1.attn.c_proj.weight 32 32;transformer.h.1.ln_1.bias 32;transformer.h.1"
-     ".ln_1.weight 32;transformer.h.1.ln_2.bias 32;transformer.h.1.ln_2.weight 32;transformer.h.1.mlp.c_fc.bias 1"
-     "28;transformer.h.1.mlp.c_fc.weight 32 128;transformer.h.1.mlp.c_proj.bias 32;transformer.h.1.mlp.c_proj.wei"
-     "ght 128 32;transformer.h.2.attn.c_attn.bias 96;transformer.h.2.attn.c_attn.weight 32 96;transformer.h.2.att"
-     "n.c_proj.bias 32;transformer.h.2.attn.c_proj.weight 32 32;transformer.h.2.ln_1.bias 32;transformer.h.2.ln_1"
-     ".weight 32;transformer.h.2.ln_2.bias 32;transformer.h.2.ln_2.weight 32;transformer.h.2.mlp.c_fc.bias 128;tr"
-     "ansformer.h.2.mlp.c_fc.weight 32 128;transformer.h.2.mlp.c_proj.bias 32;transformer.h.2.mlp.c_proj.weight 1"
-     "28 32;transformer.ln_f.bias 32;transformer.ln_f.weight 32;transformer.wpe.weight 64 32;transformer.wte.weig"
-     "ht 61 32",
-     families_y10, 61},
+     families_w10, families_y10, 61},
     {"exaone4: windows told, none there",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,"
      "\"layer_types\":[\"full_attention\",\"full_attention\"],\"max_position_embeddings\":128,\"model_type\":\"ex"
      "aone4\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rm"
      "s_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"sliding_window"
      "\":9,\"sliding_window_pattern\":4,\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers"
-     ".0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40 32;model.layers.0.post_attention_layerno"
-     "rm.weight 32;model.layers.0.post_feedforward_layernorm.weight 32;model.layers.0.self_attn.k_norm.weight 8;m"
-     "odel.layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.sel"
-     "f_attn.q_norm.weight 8;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.weight "
-     "16 32;model.layers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.ml"
-     "p.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.post_feedforward_la"
-     "yernorm.weight 32;model.layers.1.self_attn.k_norm.weight 8;model.layers.1.self_attn.k_proj.weight 16 32;mod"
-     "el.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_norm.weight 8;model.layers.1.self_attn"
-     ".q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y11, 61},
+     families_w11, families_y11, 61},
     {"exaone4: no windows",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,"
      "\"layer_types\":[\"full_attention\",\"full_attention\"],\"max_position_embeddings\":128,\"model_type\":\"ex"
      "aone4\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rm"
      "s_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"sliding_window"
      "\":null,\"sliding_window_pattern\":0,\"tie_word_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers"
-     ".0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40 32;model.layers.0.post_attention_layerno"
-     "rm.weight 32;model.layers.0.post_feedforward_layernorm.weight 32;model.layers.0.self_attn.k_norm.weight 8;m"
-     "odel.layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.sel"
-     "f_attn.q_norm.weight 8;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.weight "
-     "16 32;model.layers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.ml"
-     "p.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.post_feedforward_la"
-     "yernorm.weight 32;model.layers.1.self_attn.k_norm.weight 8;model.layers.1.self_attn.k_proj.weight 16 32;mod"
-     "el.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_norm.weight 8;model.layers.1.self_attn"
-     ".q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y12, 61},
+     families_w11, families_y12, 61},
     {"gemma3_text: both bases alike",
      "{\"_sliding_window_pattern\":6,\"attention_bias\":false,\"attn_logit_softcapping\":null,\"bos_token_id\":1,"
      "\"eos_token_id\":2,\"final_logit_softcapping\":null,\"head_dim\":16,\"hidden_activation\":\"gelu_pytorch_ta"
@@ -624,19 +947,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "ope_parameters\":{\"full_attention\":{\"rope_theta\":1000.0,\"rope_type\":\"default\"},\"sliding_attention"
      "\":{\"rope_theta\":1000.0,\"rope_type\":\"default\"}},\"sliding_window\":9,\"tie_word_embeddings\":false,\""
      "use_bidirectional_attention\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.post_feedforward_layernorm.weight 32;m"
-     "odel.layers.0.pre_feedforward_layernorm.weight 32;model.layers.0.self_attn.k_norm.weight 16;model.layers.0."
-     "self_attn.k_proj.weight 32 32;model.layers.0.self_attn.o_proj.weight 32 64;model.layers.0.self_attn.q_norm."
-     "weight 16;model.layers.0.self_attn.q_proj.weight 64 32;model.layers.0.self_attn.v_proj.weight 32 32;model.l"
-     "ayers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.we"
-     "ight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;model."
-     "layers.1.post_feedforward_layernorm.weight 32;model.layers.1.pre_feedforward_layernorm.weight 32;model.laye"
-     "rs.1.self_attn.k_norm.weight 16;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn.o_pro"
-     "j.weight 32 64;model.layers.1.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_proj.weight 64 32;model"
-     ".layers.1.self_attn.v_proj.weight 32 32;model.norm.weight 32",
-     families_y13, 61},
+     families_w13, families_y13, 61},
     {"gemma4_text: sizes of layers",
      "{\"attention_bias\":false,\"attention_k_eq_v\":true,\"bos_token_id\":1,\"enable_moe_block\":false,\"eos_tok"
      "en_id\":2,\"final_logit_softcapping\":null,\"head_dim\":8,\"hidden_activation\":\"gelu_pytorch_tanh\",\"hid"
@@ -649,30 +960,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      ":1000000.0,\"rope_type\":\"proportional\"},\"sliding_attention\":{\"rope_theta\":10000.0,\"rope_type\":\"de"
      "fault\"}},\"sliding_window\":9,\"tie_word_embeddings\":false,\"top_k_experts\":null,\"use_bidirectional_att"
      "ention\":null,\"use_double_wide_mlp\":false,\"vocab_size\":61,\"vocab_size_per_layer_input\":262144}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.layer_scalar 1;model.layers.0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model."
-     "layers.0.mlp.up_proj.weight 40 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.post_fee"
-     "dforward_layernorm.weight 32;model.layers.0.pre_feedforward_layernorm.weight 32;model.layers.0.self_attn.k_"
-     "norm.weight 8;model.layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;mod"
-     "el.layers.0.self_attn.q_norm.weight 8;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn"
-     ".v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.layer_scalar 1;model.layers.1."
-     "mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 3"
-     "2;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.post_feedforward_layernorm.weight 32;mod"
-     "el.layers.1.pre_feedforward_layernorm.weight 32;model.layers.1.self_attn.k_norm.weight 16;model.layers.1.se"
-     "lf_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 64;model.layers.1.self_attn.q_norm.we"
-     "ight 16;model.layers.1.self_attn.q_proj.weight 64 32;model.layers.2.input_layernorm.weight 32;model.layers."
-     "2.layer_scalar 1;model.layers.2.mlp.down_proj.weight 32 40;model.layers.2.mlp.gate_proj.weight 40 32;model."
-     "layers.2.mlp.up_proj.weight 40 32;model.layers.2.post_attention_layernorm.weight 32;model.layers.2.post_fee"
-     "dforward_layernorm.weight 32;model.layers.2.pre_feedforward_layernorm.weight 32;model.layers.2.self_attn.k_"
-     "norm.weight 8;model.layers.2.self_attn.k_proj.weight 16 32;model.layers.2.self_attn.o_proj.weight 32 32;mod"
-     "el.layers.2.self_attn.q_norm.weight 8;model.layers.2.self_attn.q_proj.weight 32 32;model.layers.2.self_attn"
-     ".v_proj.weight 16 32;model.layers.3.input_layernorm.weight 32;model.layers.3.layer_scalar 1;model.layers.3."
-     "mlp.down_proj.weight 32 40;model.layers.3.mlp.gate_proj.weight 40 32;model.layers.3.mlp.up_proj.weight 40 3"
-     "2;model.layers.3.post_attention_layernorm.weight 32;model.layers.3.post_feedforward_layernorm.weight 32;mod"
-     "el.layers.3.pre_feedforward_layernorm.weight 32;model.layers.3.self_attn.k_norm.weight 16;model.layers.3.se"
-     "lf_attn.k_proj.weight 16 32;model.layers.3.self_attn.o_proj.weight 32 64;model.layers.3.self_attn.q_norm.we"
-     "ight 16;model.layers.3.self_attn.q_proj.weight 64 32;model.norm.weight 32",
-     families_y14, 61},
+     families_w14, families_y14, 61},
     {"gemma3n_text: half of the gates",
      "{\"activation_sparsity_pattern\":[0.5,0.0,0.5],\"altup_active_idx\":0,\"altup_coef_clip\":120.0,\"altup_cor"
      "rect_scale\":false,\"altup_num_inputs\":2,\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\""
@@ -684,40 +972,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "ta\":1000000.0,\"rope_type\":\"default\"},\"sliding_attention\":{\"rope_theta\":10000.0,\"rope_type\":\"def"
      "ault\"}},\"sliding_window\":9,\"tie_word_embeddings\":false,\"vocab_size\":61,\"vocab_size_per_layer_input"
      "\":61}",
-     "lm_head.weight 61 32;model.altup_projections.0.weight 32 32;model.altup_unembed_projections.0.weight 32 32;"
-     "model.embed_tokens.weight 61 32;model.embed_tokens_per_layer.weight 61 24;model.layers.0.altup.correct_outp"
-     "ut_scale 32;model.layers.0.altup.correction_coefs.weight 2 2;model.layers.0.altup.modality_router.weight 2 "
-     "32;model.layers.0.altup.prediction_coefs.weight 4 2;model.layers.0.altup.router_norm.weight 32;model.layers"
-     ".0.input_layernorm.weight 32;model.layers.0.laurel.linear_left.weight 4 32;model.layers.0.laurel.linear_rig"
-     "ht.weight 32 4;model.layers.0.laurel.post_laurel_norm.weight 32;model.layers.0.mlp.down_proj.weight 32 40;m"
-     "odel.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40 32;model.layers.0.per_layer_i"
-     "nput_gate.weight 8 32;model.layers.0.per_layer_projection.weight 32 8;model.layers.0.post_attention_layerno"
-     "rm.weight 32;model.layers.0.post_feedforward_layernorm.weight 32;model.layers.0.post_per_layer_input_norm.w"
-     "eight 32;model.layers.0.pre_feedforward_layernorm.weight 32;model.layers.0.self_attn.k_norm.weight 8;model."
-     "layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_att"
-     "n.q_norm.weight 8;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.weight 16 32"
-     ";model.layers.1.altup.correct_output_scale 32;model.layers.1.altup.correction_coefs.weight 2 2;model.layers"
-     ".1.altup.modality_router.weight 2 32;model.layers.1.altup.prediction_coefs.weight 4 2;model.layers.1.altup."
-     "router_norm.weight 32;model.layers.1.input_layernorm.weight 32;model.layers.1.laurel.linear_left.weight 4 3"
-     "2;model.layers.1.laurel.linear_right.weight 32 4;model.layers.1.laurel.post_laurel_norm.weight 32;model.lay"
-     "ers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weigh"
-     "t 40 32;model.layers.1.per_layer_input_gate.weight 8 32;model.layers.1.per_layer_projection.weight 32 8;mod"
-     "el.layers.1.post_attention_layernorm.weight 32;model.layers.1.post_feedforward_layernorm.weight 32;model.la"
-     "yers.1.post_per_layer_input_norm.weight 32;model.layers.1.pre_feedforward_layernorm.weight 32;model.layers."
-     "1.self_attn.k_norm.weight 8;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.we"
-     "ight 32 32;model.layers.1.self_attn.q_norm.weight 8;model.layers.1.self_attn.q_proj.weight 32 32;model.laye"
-     "rs.1.self_attn.v_proj.weight 16 32;model.layers.2.altup.correct_output_scale 32;model.layers.2.altup.correc"
-     "tion_coefs.weight 2 2;model.layers.2.altup.modality_router.weight 2 32;model.layers.2.altup.prediction_coef"
-     "s.weight 4 2;model.layers.2.altup.router_norm.weight 32;model.layers.2.input_layernorm.weight 32;model.laye"
-     "rs.2.laurel.linear_left.weight 4 32;model.layers.2.laurel.linear_right.weight 32 4;model.layers.2.laurel.po"
-     "st_laurel_norm.weight 32;model.layers.2.mlp.down_proj.weight 32 40;model.layers.2.mlp.gate_proj.weight 40 3"
-     "2;model.layers.2.mlp.up_proj.weight 40 32;model.layers.2.per_layer_input_gate.weight 8 32;model.layers.2.pe"
-     "r_layer_projection.weight 32 8;model.layers.2.post_attention_layernorm.weight 32;model.layers.2.post_feedfo"
-     "rward_layernorm.weight 32;model.layers.2.post_per_layer_input_norm.weight 32;model.layers.2.pre_feedforward"
-     "_layernorm.weight 32;model.layers.2.self_attn.o_proj.weight 32 32;model.layers.2.self_attn.q_norm.weight 8;"
-     "model.layers.2.self_attn.q_proj.weight 32 32;model.norm.weight 32;model.per_layer_model_projection.weight 2"
-     "4 32;model.per_layer_projection_norm.weight 8",
-     families_y15, 61},
+     families_w15, families_y15, 61},
     {"deepseek_v2: biases of MLA",
      "{\"attention_bias\":true,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":8,"
      "\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"kv_lora_rank\":12,\"max_position_embe"
@@ -727,28 +982,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "g_tp\":1,\"q_lora_rank\":12,\"qk_head_dim\":16,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":8,\"rope_paramet"
      "ers\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"routed_scaling_factor\":1.0,\"tie_word_embedding"
      "s\":false,\"topk_group\":null,\"v_head_dim\":8,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.kv_a_layernorm.weight 12;mod"
-     "el.layers.0.self_attn.kv_a_proj_with_mqa.bias 20;model.layers.0.self_attn.kv_a_proj_with_mqa.weight 20 32;m"
-     "odel.layers.0.self_attn.kv_b_proj.weight 64 12;model.layers.0.self_attn.o_proj.bias 32;model.layers.0.self_"
-     "attn.o_proj.weight 32 32;model.layers.0.self_attn.q_a_layernorm.weight 12;model.layers.0.self_attn.q_a_proj"
-     ".bias 12;model.layers.0.self_attn.q_a_proj.weight 12 32;model.layers.0.self_attn.q_b_proj.weight 64 12;mode"
-     "l.layers.1.input_layernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp"
-     ".experts.0.gate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.expe"
-     "rts.1.down_proj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts"
-     ".1.up_proj.weight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.ga"
-     "te_proj.weight 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_pr"
-     "oj.weight 32 16;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.we"
-     "ight 16 32;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 32;mod"
-     "el.layers.1.mlp.shared_experts.gate_proj.weight 32 32;model.layers.1.mlp.shared_experts.up_proj.weight 32 3"
-     "2;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_attn.kv_a_layernorm.weight 12;model"
-     ".layers.1.self_attn.kv_a_proj_with_mqa.bias 20;model.layers.1.self_attn.kv_a_proj_with_mqa.weight 20 32;mod"
-     "el.layers.1.self_attn.kv_b_proj.weight 64 12;model.layers.1.self_attn.o_proj.bias 32;model.layers.1.self_at"
-     "tn.o_proj.weight 32 32;model.layers.1.self_attn.q_a_layernorm.weight 12;model.layers.1.self_attn.q_a_proj.b"
-     "ias 12;model.layers.1.self_attn.q_a_proj.weight 12 32;model.layers.1.self_attn.q_b_proj.weight 64 12;model."
-     "norm.weight 32",
-     families_y16, 61},
+     families_w16, families_y16, 61},
     {"deepseek_v3: halves of MLA",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":8,"
      "\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"kv_lora_rank\":12,\"max_position_embe"
@@ -759,24 +993,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "s_norm_eps\":1e-06,\"rope_interleave\":false,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"de"
      "fault\"},\"routed_scaling_factor\":2.5,\"tie_word_embeddings\":false,\"topk_group\":1,\"v_head_dim\":8,\"vo"
      "cab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.kv_a_layernorm.weight 12;mod"
-     "el.layers.0.self_attn.kv_a_proj_with_mqa.weight 20 32;model.layers.0.self_attn.kv_b_proj.weight 64 12;model"
-     ".layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 64 32;model.layers.1.input_l"
-     "ayernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.gate_pr"
-     "oj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_proj.we"
-     "ight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.weight "
-     "16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weight 16 "
-     "32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32 16;mo"
-     "del.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;model.l"
-     "ayers.1.mlp.gate.e_score_correction_bias 4;model.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.shared_ex"
-     "perts.down_proj.weight 32 16;model.layers.1.mlp.shared_experts.gate_proj.weight 16 32;model.layers.1.mlp.sh"
-     "ared_experts.up_proj.weight 16 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_att"
-     "n.kv_a_layernorm.weight 12;model.layers.1.self_attn.kv_a_proj_with_mqa.weight 20 32;model.layers.1.self_att"
-     "n.kv_b_proj.weight 64 12;model.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weigh"
-     "t 64 32;model.norm.weight 32",
-     families_y17, 61},
+     families_w17, families_y17, 61},
     {"mamba: biases of mamba",
      "{\"bos_token_id\":1,\"conv_kernel\":4,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"inter"
      "mediate_size\":64,\"layer_norm_epsilon\":1e-05,\"model_type\":\"mamba\",\"num_hidden_layers\":2,\"pad_token"
@@ -784,17 +1001,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "\":false,\"time_step_floor\":0.0001,\"time_step_init_scheme\":\"random\",\"time_step_max\":0.1,\"time_step_"
      "min\":0.001,\"time_step_rank\":3,\"time_step_scale\":1.0,\"use_associative_scan\":true,\"use_bias\":true,\""
      "use_conv_bias\":true,\"use_mambapy\":false,\"vocab_size\":61}",
-     "backbone.embeddings.weight 61 32;backbone.layers.0.mixer.A_log 64 8;backbone.layers.0.mixer.D 64;backbone.l"
-     "ayers.0.mixer.conv1d.bias 64;backbone.layers.0.mixer.conv1d.weight 64 1 4;backbone.layers.0.mixer.dt_proj.b"
-     "ias 64;backbone.layers.0.mixer.dt_proj.weight 64 3;backbone.layers.0.mixer.in_proj.bias 128;backbone.layers"
-     ".0.mixer.in_proj.weight 128 32;backbone.layers.0.mixer.out_proj.bias 32;backbone.layers.0.mixer.out_proj.we"
-     "ight 32 64;backbone.layers.0.mixer.x_proj.weight 19 64;backbone.layers.0.norm.weight 32;backbone.layers.1.m"
-     "ixer.A_log 64 8;backbone.layers.1.mixer.D 64;backbone.layers.1.mixer.conv1d.bias 64;backbone.layers.1.mixer"
-     ".conv1d.weight 64 1 4;backbone.layers.1.mixer.dt_proj.bias 64;backbone.layers.1.mixer.dt_proj.weight 64 3;b"
-     "ackbone.layers.1.mixer.in_proj.bias 128;backbone.layers.1.mixer.in_proj.weight 128 32;backbone.layers.1.mix"
-     "er.out_proj.bias 32;backbone.layers.1.mixer.out_proj.weight 32 64;backbone.layers.1.mixer.x_proj.weight 19 "
-     "64;backbone.layers.1.norm.weight 32;backbone.norm_f.weight 32;lm_head.weight 61 32",
-     families_y18, 61},
+     families_w18, families_y18, 61},
     {"mamba2: steps within limits",
      "{\"bos_token_id\":1,\"chunk_size\":16,\"conv_kernel\":4,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\""
      "silu\",\"hidden_size\":32,\"layer_norm_epsilon\":1e-05,\"model_type\":\"mamba2\",\"n_groups\":2,\"num_heads"
@@ -802,16 +1009,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "e,\"state_size\":8,\"tie_word_embeddings\":false,\"time_step_floor\":0.0001,\"time_step_limit\":[0.05,0.4],"
      "\"time_step_max\":0.1,\"time_step_min\":0.001,\"time_step_rank\":2,\"use_bias\":true,\"use_conv_bias\":true"
      ",\"vocab_size\":61}",
-     "backbone.embeddings.weight 61 32;backbone.layers.0.mixer.A_log 8;backbone.layers.0.mixer.D 8;backbone.layer"
-     "s.0.mixer.conv1d.bias 96;backbone.layers.0.mixer.conv1d.weight 96 1 4;backbone.layers.0.mixer.dt_bias 8;bac"
-     "kbone.layers.0.mixer.in_proj.bias 168;backbone.layers.0.mixer.in_proj.weight 168 32;backbone.layers.0.mixer"
-     ".norm.weight 64;backbone.layers.0.mixer.out_proj.bias 32;backbone.layers.0.mixer.out_proj.weight 32 64;back"
-     "bone.layers.0.norm.weight 32;backbone.layers.1.mixer.A_log 8;backbone.layers.1.mixer.D 8;backbone.layers.1."
-     "mixer.conv1d.bias 96;backbone.layers.1.mixer.conv1d.weight 96 1 4;backbone.layers.1.mixer.dt_bias 8;backbon"
-     "e.layers.1.mixer.in_proj.bias 168;backbone.layers.1.mixer.in_proj.weight 168 32;backbone.layers.1.mixer.nor"
-     "m.weight 64;backbone.layers.1.mixer.out_proj.bias 32;backbone.layers.1.mixer.out_proj.weight 32 64;backbone"
-     ".layers.1.norm.weight 32;backbone.norm_f.weight 32;lm_head.weight 61 32",
-     families_y19, 61},
+     families_w19, families_y19, 61},
     {"lfm2: biases of short convolutions",
      "{\"block_ffn_dim_multiplier\":1.0,\"block_multiple_of\":8,\"bos_token_id\":1,\"conv_L_cache\":3,\"conv_bias"
      "\":true,\"eos_token_id\":2,\"full_attn_idxs\":null,\"hidden_size\":32,\"intermediate_size\":40,\"layer_type"
@@ -819,17 +1017,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "5,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rope_par"
      "ameters\":{\"rope_theta\":1000000.0,\"rope_type\":\"default\"},\"tie_word_embeddings\":false,\"vocab_size\""
      ":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.embedding_norm.weight 32;model.layers.0.conv.con"
-     "v.bias 32;model.layers.0.conv.conv.weight 32 1 3;model.layers.0.conv.in_proj.bias 96;model.layers.0.conv.in"
-     "_proj.weight 96 32;model.layers.0.conv.out_proj.bias 32;model.layers.0.conv.out_proj.weight 32 32;model.lay"
-     "ers.0.feed_forward.w1.weight 32 32;model.layers.0.feed_forward.w2.weight 32 32;model.layers.0.feed_forward."
-     "w3.weight 32 32;model.layers.0.ffn_norm.weight 32;model.layers.0.operator_norm.weight 32;model.layers.1.fee"
-     "d_forward.w1.weight 32 32;model.layers.1.feed_forward.w2.weight 32 32;model.layers.1.feed_forward.w3.weight"
-     " 32 32;model.layers.1.ffn_norm.weight 32;model.layers.1.operator_norm.weight 32;model.layers.1.self_attn.k_"
-     "layernorm.weight 8;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.out_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_layernorm.weight 8;model.layers.1.self_attn.q_proj.weight 32 32;model.layers"
-     ".1.self_attn.v_proj.weight 16 32",
-     families_y20, 61},
+     families_w20, families_y20, 61},
     {"lfm2_moe: experts of lfm2",
      "{\"bos_token_id\":1,\"conv_L_cache\":3,\"conv_bias\":false,\"eos_token_id\":2,\"hidden_size\":32,\"intermed"
      "iate_size\":40,\"layer_types\":[\"conv\",\"full_attention\",\"conv\"],\"max_position_embeddings\":128,\"mod"
@@ -838,30 +1026,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "\"output_router_logits\":false,\"pad_token_id\":0,\"rope_parameters\":{\"rope_theta\":1000000.0,\"rope_type"
      "\":\"default\"},\"routed_scaling_factor\":1.0,\"tie_word_embeddings\":false,\"use_expert_bias\":true,\"voca"
      "b_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.embedding_norm.weight 32;model.layers.0.conv.con"
-     "v.weight 32 1 3;model.layers.0.conv.in_proj.weight 96 32;model.layers.0.conv.out_proj.weight 32 32;model.la"
-     "yers.0.feed_forward.w1.weight 40 32;model.layers.0.feed_forward.w2.weight 32 40;model.layers.0.feed_forward"
-     ".w3.weight 40 32;model.layers.0.ffn_norm.weight 32;model.layers.0.operator_norm.weight 32;model.layers.1.fe"
-     "ed_forward.expert_bias 4;model.layers.1.feed_forward.experts.0.w1.weight 16 32;model.layers.1.feed_forward."
-     "experts.0.w2.weight 32 16;model.layers.1.feed_forward.experts.0.w3.weight 16 32;model.layers.1.feed_forward"
-     ".experts.1.w1.weight 16 32;model.layers.1.feed_forward.experts.1.w2.weight 32 16;model.layers.1.feed_forwar"
-     "d.experts.1.w3.weight 16 32;model.layers.1.feed_forward.experts.2.w1.weight 16 32;model.layers.1.feed_forwa"
-     "rd.experts.2.w2.weight 32 16;model.layers.1.feed_forward.experts.2.w3.weight 16 32;model.layers.1.feed_forw"
-     "ard.experts.3.w1.weight 16 32;model.layers.1.feed_forward.experts.3.w2.weight 32 16;model.layers.1.feed_for"
-     "ward.experts.3.w3.weight 16 32;model.layers.1.feed_forward.gate.weight 4 32;model.layers.1.ffn_norm.weight "
-     "32;model.layers.1.operator_norm.weight 32;model.layers.1.self_attn.k_layernorm.weight 8;model.layers.1.self"
-     "_attn.k_proj.weight 16 32;model.layers.1.self_attn.out_proj.weight 32 32;model.layers.1.self_attn.q_layerno"
-     "rm.weight 8;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model"
-     ".layers.2.conv.conv.weight 32 1 3;model.layers.2.conv.in_proj.weight 96 32;model.layers.2.conv.out_proj.wei"
-     "ght 32 32;model.layers.2.feed_forward.expert_bias 4;model.layers.2.feed_forward.experts.0.w1.weight 16 32;m"
-     "odel.layers.2.feed_forward.experts.0.w2.weight 32 16;model.layers.2.feed_forward.experts.0.w3.weight 16 32;"
-     "model.layers.2.feed_forward.experts.1.w1.weight 16 32;model.layers.2.feed_forward.experts.1.w2.weight 32 16"
-     ";model.layers.2.feed_forward.experts.1.w3.weight 16 32;model.layers.2.feed_forward.experts.2.w1.weight 16 3"
-     "2;model.layers.2.feed_forward.experts.2.w2.weight 32 16;model.layers.2.feed_forward.experts.2.w3.weight 16 "
-     "32;model.layers.2.feed_forward.experts.3.w1.weight 16 32;model.layers.2.feed_forward.experts.3.w2.weight 32"
-     " 16;model.layers.2.feed_forward.experts.3.w3.weight 16 32;model.layers.2.feed_forward.gate.weight 4 32;mode"
-     "l.layers.2.ffn_norm.weight 32;model.layers.2.operator_norm.weight 32",
-     families_y21, 61},
+     families_w21, families_y21, 61},
     {"falcon_h1: all biases",
      "{\"attention_bias\":true,\"attention_in_multiplier\":1.2,\"attention_out_multiplier\":1.0,\"bos_token_id\":"
      "1,\"embedding_multiplier\":1.0,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hidden_size\":32"
@@ -873,28 +1038,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "projectors_bias\":true,\"rms_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"d"
      "efault\"},\"ssm_in_multiplier\":1.3,\"ssm_multipliers\":[0.7,1.1,0.9,1.2,0.8],\"ssm_out_multiplier\":0.6,\""
      "tie_word_embeddings\":false,\"time_step_limit\":[0.0,{\"__float__\":\"Infinity\"}],\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.weight 32;model.layers.0.feed_fo"
-     "rward.down_proj.bias 32;model.layers.0.feed_forward.down_proj.weight 32 40;model.layers.0.feed_forward.gate"
-     "_proj.bias 40;model.layers.0.feed_forward.gate_proj.weight 40 32;model.layers.0.feed_forward.up_proj.bias 4"
-     "0;model.layers.0.feed_forward.up_proj.weight 40 32;model.layers.0.input_layernorm.weight 32;model.layers.0."
-     "mamba.A_log 4;model.layers.0.mamba.D 4;model.layers.0.mamba.conv1d.bias 48;model.layers.0.mamba.conv1d.weig"
-     "ht 48 1 4;model.layers.0.mamba.dt_bias 4;model.layers.0.mamba.in_proj.bias 84;model.layers.0.mamba.in_proj."
-     "weight 84 32;model.layers.0.mamba.out_proj.bias 32;model.layers.0.mamba.out_proj.weight 32 32;model.layers."
-     "0.pre_ff_layernorm.weight 32;model.layers.0.self_attn.k_proj.bias 16;model.layers.0.self_attn.k_proj.weight"
-     " 16 32;model.layers.0.self_attn.o_proj.bias 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0."
-     "self_attn.q_proj.bias 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.v_proj.bias "
-     "16;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.feed_forward.down_proj.bias 32;model.layers."
-     "1.feed_forward.down_proj.weight 32 40;model.layers.1.feed_forward.gate_proj.bias 40;model.layers.1.feed_for"
-     "ward.gate_proj.weight 40 32;model.layers.1.feed_forward.up_proj.bias 40;model.layers.1.feed_forward.up_proj"
-     ".weight 40 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mamba.A_log 4;model.layers.1.mamba.D "
-     "4;model.layers.1.mamba.conv1d.bias 48;model.layers.1.mamba.conv1d.weight 48 1 4;model.layers.1.mamba.dt_bia"
-     "s 4;model.layers.1.mamba.in_proj.bias 84;model.layers.1.mamba.in_proj.weight 84 32;model.layers.1.mamba.out"
-     "_proj.bias 32;model.layers.1.mamba.out_proj.weight 32 32;model.layers.1.pre_ff_layernorm.weight 32;model.la"
-     "yers.1.self_attn.k_proj.bias 16;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_pro"
-     "j.bias 32;model.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.bias 32;model.layers"
-     ".1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.bias 16;model.layers.1.self_attn.v_proj.we"
-     "ight 16 32",
-     families_y22, 61},
+     families_w22, families_y22, 61},
     {"falcon_h1: norm before the gate",
      "{\"attention_bias\":false,\"attention_in_multiplier\":1.0,\"attention_out_multiplier\":1.0,\"bos_token_id\""
      ":1,\"embedding_multiplier\":1.0,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hidden_size\":3"
@@ -907,21 +1051,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "_type\":\"default\"},\"ssm_in_multiplier\":1.0,\"ssm_multipliers\":[1.0,1.0,1.0,1.0,1.0],\"ssm_out_multipli"
      "er\":1.0,\"tie_word_embeddings\":false,\"time_step_limit\":[0.0,{\"__float__\":\"Infinity\"}],\"vocab_size"
      "\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.final_layernorm.weight 32;model.layers.0.feed_fo"
-     "rward.down_proj.weight 32 40;model.layers.0.feed_forward.gate_proj.weight 40 32;model.layers.0.feed_forward"
-     ".up_proj.weight 40 32;model.layers.0.input_layernorm.weight 32;model.layers.0.mamba.A_log 4;model.layers.0."
-     "mamba.D 4;model.layers.0.mamba.conv1d.bias 64;model.layers.0.mamba.conv1d.weight 64 1 4;model.layers.0.mamb"
-     "a.dt_bias 4;model.layers.0.mamba.in_proj.weight 100 32;model.layers.0.mamba.norm.weight 32;model.layers.0.m"
-     "amba.out_proj.weight 32 32;model.layers.0.pre_ff_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight"
-     " 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.laye"
-     "rs.0.self_attn.v_proj.weight 16 32;model.layers.1.feed_forward.down_proj.weight 32 40;model.layers.1.feed_f"
-     "orward.gate_proj.weight 40 32;model.layers.1.feed_forward.up_proj.weight 40 32;model.layers.1.input_layerno"
-     "rm.weight 32;model.layers.1.mamba.A_log 4;model.layers.1.mamba.D 4;model.layers.1.mamba.conv1d.bias 64;mode"
-     "l.layers.1.mamba.conv1d.weight 64 1 4;model.layers.1.mamba.dt_bias 4;model.layers.1.mamba.in_proj.weight 10"
-     "0 32;model.layers.1.mamba.norm.weight 32;model.layers.1.mamba.out_proj.weight 32 32;model.layers.1.pre_ff_l"
-     "ayernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 3"
-     "2;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32",
-     families_y23, 61},
+     families_w23, families_y23, 61},
     {"ernie4_5_moe: bias of the head",
      "{\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,"
      "\"max_position_embeddings\":128,\"model_type\":\"ernie4_5_moe\",\"moe_intermediate_size\":16,\"moe_k\":2,\""
@@ -930,28 +1060,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "logits\":false,\"pad_token_id\":0,\"rms_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":500000.0,\"rop"
      "e_type\":\"default\"},\"router_aux_loss_coef\":0.001,\"tie_word_embeddings\":false,\"use_bias\":true,\"voca"
      "b_size\":61}",
-     "lm_head.bias 61;lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight "
-     "32;model.layers.0.mlp.down_proj.bias 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_p"
-     "roj.bias 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.bias 40;model.layers.0.mlp"
-     ".up_proj.weight 40 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.bia"
-     "s 16;model.layers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.bias 32;model.layers.0.se"
-     "lf_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.bias 32;model.layers.0.self_attn.q_proj.weight "
-     "32 32;model.layers.0.self_attn.v_proj.bias 16;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.i"
-     "nput_layernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.mlp.experts.0.g"
-     "ate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.experts.1.down_p"
-     "roj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.experts.1.up_proj.w"
-     "eight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.gate_proj.weig"
-     "ht 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_proj.weight 32"
-     " 16;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.weight 16 32;m"
-     "odel.layers.1.mlp.gate.weight 4 32;model.layers.1.mlp.moe_statics.e_score_correction_bias 1 4;model.layers."
-     "1.mlp.shared_experts.down_proj.bias 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 32;model.layer"
-     "s.1.mlp.shared_experts.gate_proj.bias 32;model.layers.1.mlp.shared_experts.gate_proj.weight 32 32;model.lay"
-     "ers.1.mlp.shared_experts.up_proj.bias 32;model.layers.1.mlp.shared_experts.up_proj.weight 32 32;model.layer"
-     "s.1.post_attention_layernorm.weight 32;model.layers.1.self_attn.k_proj.bias 16;model.layers.1.self_attn.k_p"
-     "roj.weight 16 32;model.layers.1.self_attn.o_proj.bias 32;model.layers.1.self_attn.o_proj.weight 32 32;model"
-     ".layers.1.self_attn.q_proj.bias 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_"
-     "proj.bias 16;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y24, 61},
+     families_w24, families_y24, 61},
     {"glm4_moe: defaults of glm4_moe",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":16"
      ",\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mode"
@@ -960,23 +1069,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "t_router_logits\":false,\"pad_token_id\":0,\"rope_parameters\":{\"partial_rotary_factor\":0.5,\"rope_theta"
      "\":10000.0,\"rope_type\":\"default\"},\"tie_word_embeddings\":false,\"use_qk_norm\":false,\"vocab_size\":61"
      "}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 32 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 64;model.layers.0.self_attn.q_proj.weight 64 32;model.layers.0.self_attn."
-     "v_proj.weight 32 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight "
-     "32 16;model.layers.1.mlp.experts.0.gate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32"
-     ";model.layers.1.mlp.experts.1.down_proj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;mo"
-     "del.layers.1.mlp.experts.1.up_proj.weight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.l"
-     "ayers.1.mlp.experts.2.gate_proj.weight 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers"
-     ".1.mlp.experts.3.down_proj.weight 32 16;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1."
-     "mlp.experts.3.up_proj.weight 16 32;model.layers.1.mlp.gate.e_score_correction_bias 4;model.layers.1.mlp.gat"
-     "e.weight 4 32;model.layers.1.mlp.shared_experts.down_proj.weight 32 16;model.layers.1.mlp.shared_experts.ga"
-     "te_proj.weight 16 32;model.layers.1.mlp.shared_experts.up_proj.weight 16 32;model.layers.1.post_attention_l"
-     "ayernorm.weight 32;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn.o_proj.weight 32 6"
-     "4;model.layers.1.self_attn.q_proj.weight 64 32;model.layers.1.self_attn.v_proj.weight 32 32;model.norm.weig"
-     "ht 32",
-     families_y25, 61},
+     families_w25, families_y25, 61},
     {"smollm3: no rope, windows",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,"
      "\"intermediate_size\":40,\"layer_types\":[\"sliding_attention\",\"sliding_attention\"],\"max_position_embed"
@@ -984,16 +1077,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "0,1],\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\"rope_"
      "parameters\":{\"rope_theta\":2000000.0,\"rope_type\":\"default\"},\"sliding_window\":9,\"tie_word_embedding"
      "s\":false,\"use_sliding_window\":true,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_proj.weight 16 32;model.la"
-     "yers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn."
-     "v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.mlp.down_proj.weight 32 40;mode"
-     "l.layers.1.mlp.gate_proj.weight 40 32;model.layers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention"
-     "_layernorm.weight 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32"
-     " 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.we"
-     "ight 32",
-     families_y26, 61},
+     families_w0, families_y26, 61},
     {"gpt_oss: no bias of gpt_oss",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hi"
      "dden_size\":32,\"intermediate_size\":40,\"layer_types\":[\"sliding_attention\",\"full_attention\"],\"max_po"
@@ -1003,35 +1087,14 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "_embeddings\":4096,\"rope_theta\":150000.0,\"rope_type\":\"yarn\",\"truncate\":false},\"router_aux_loss_coe"
      "f\":0.001,\"sliding_window\":9,\"swiglu_alpha\":1.702,\"swiglu_limit\":7.0,\"tie_word_embeddings\":false,\""
      "vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.experts.down_proj 4 40 32;model.layers.0.mlp.experts.down_proj_bias 4 32;model.layers.0.mlp.experts.g"
-     "ate_up_proj 4 32 80;model.layers.0.mlp.experts.gate_up_proj_bias 4 80;model.layers.0.mlp.router.bias 4;mode"
-     "l.layers.0.mlp.router.weight 4 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_att"
-     "n.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 3"
-     "2 32;model.layers.0.self_attn.sinks 4;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.input_lay"
-     "ernorm.weight 32;model.layers.1.mlp.experts.down_proj 4 40 32;model.layers.1.mlp.experts.down_proj_bias 4 3"
-     "2;model.layers.1.mlp.experts.gate_up_proj 4 32 80;model.layers.1.mlp.experts.gate_up_proj_bias 4 80;model.l"
-     "ayers.1.mlp.router.bias 4;model.layers.1.mlp.router.weight 4 32;model.layers.1.post_attention_layernorm.wei"
-     "ght 32;model.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model.laye"
-     "rs.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.sinks 4;model.layers.1.self_attn.v_proj.weight "
-     "16 32;model.norm.weight 32",
-     families_y27, 61},
+     families_w27, families_y27, 61},
     {"arcee: arcee",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"relu2\",\"h"
      "idden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"mlp_bias\":true,\"model_type\":"
      "\"arcee\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"pad_token_id\":0,\""
      "rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie_word_embeddings\":false,\"vocab_"
      "size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.bias 32;model.layers.0.mlp.down_proj.weight 32 40;model.layers.0.mlp.up_proj.bias 40;model."
-     "layers.0.mlp.up_proj.weight 40 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_att"
-     "n.k_proj.weight 16 32;model.layers.0.self_attn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 3"
-     "2 32;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.layers.1.m"
-     "lp.down_proj.bias 32;model.layers.1.mlp.down_proj.weight 32 40;model.layers.1.mlp.up_proj.bias 40;model.lay"
-     "ers.1.mlp.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;model.layers.1.self_attn.k"
-     "_proj.weight 16 32;model.layers.1.self_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weight 32 3"
-     "2;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y28, 61},
+     families_w28, families_y28, 61},
     {"dots1: dots1",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"first_k_dense_replace\":1,\"head_dim\":16"
      ",\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"layer_types\":[\"full_attention\",\""
@@ -1041,24 +1104,7 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "its\":false,\"pad_token_id\":0,\"rms_norm_eps\":1e-06,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_ty"
      "pe\":\"default\"},\"routed_scaling_factor\":1.5,\"sliding_window\":4096,\"tie_word_embeddings\":false,\"voc"
      "ab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.down_proj.weight 32 40;model.layers.0.mlp.gate_proj.weight 40 32;model.layers.0.mlp.up_proj.weight 40"
-     " 32;model.layers.0.post_attention_layernorm.weight 32;model.layers.0.self_attn.k_norm.weight 16;model.layer"
-     "s.0.self_attn.k_proj.weight 32 32;model.layers.0.self_attn.o_proj.weight 32 64;model.layers.0.self_attn.q_n"
-     "orm.weight 16;model.layers.0.self_attn.q_proj.weight 64 32;model.layers.0.self_attn.v_proj.weight 32 32;mod"
-     "el.layers.1.input_layernorm.weight 32;model.layers.1.mlp.experts.0.down_proj.weight 32 16;model.layers.1.ml"
-     "p.experts.0.gate_proj.weight 16 32;model.layers.1.mlp.experts.0.up_proj.weight 16 32;model.layers.1.mlp.exp"
-     "erts.1.down_proj.weight 32 16;model.layers.1.mlp.experts.1.gate_proj.weight 16 32;model.layers.1.mlp.expert"
-     "s.1.up_proj.weight 16 32;model.layers.1.mlp.experts.2.down_proj.weight 32 16;model.layers.1.mlp.experts.2.g"
-     "ate_proj.weight 16 32;model.layers.1.mlp.experts.2.up_proj.weight 16 32;model.layers.1.mlp.experts.3.down_p"
-     "roj.weight 32 16;model.layers.1.mlp.experts.3.gate_proj.weight 16 32;model.layers.1.mlp.experts.3.up_proj.w"
-     "eight 16 32;model.layers.1.mlp.gate.e_score_correction_bias 4;model.layers.1.mlp.gate.weight 4 32;model.lay"
-     "ers.1.mlp.shared_experts.down_proj.weight 32 16;model.layers.1.mlp.shared_experts.gate_proj.weight 16 32;mo"
-     "del.layers.1.mlp.shared_experts.up_proj.weight 16 32;model.layers.1.post_attention_layernorm.weight 32;mode"
-     "l.layers.1.self_attn.k_norm.weight 16;model.layers.1.self_attn.k_proj.weight 32 32;model.layers.1.self_attn"
-     ".o_proj.weight 32 64;model.layers.1.self_attn.q_norm.weight 16;model.layers.1.self_attn.q_proj.weight 64 32"
-     ";model.layers.1.self_attn.v_proj.weight 32 32;model.norm.weight 32",
-     families_y29, 61},
+     families_w29, families_y29, 61},
     {"hunyuan_v1_moe: hunyuan with experts",
      "{\"attention_bias\":false,\"bos_token_id\":1,\"eod_token_id\":3,\"eos_token_id\":2,\"head_dim\":8,\"hidden_"
      "act\":\"silu\",\"hidden_size\":32,\"intermediate_size\":40,\"max_position_embeddings\":128,\"model_type\":"
@@ -1066,28 +1112,66 @@ static const struct { const char *name, *config, *tensors; const float *logits; 
      "_key_value_heads\":2,\"output_router_logits\":false,\"pad_token_id\":0,\"pretraining_tp\":1,\"rms_norm_eps"
      "\":1e-05,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"sep_token_id\":4,\"tie_wo"
      "rd_embeddings\":false,\"vocab_size\":61}",
-     "lm_head.weight 61 32;model.embed_tokens.weight 61 32;model.layers.0.input_layernorm.weight 32;model.layers."
-     "0.mlp.experts.0.down_proj.weight 32 40;model.layers.0.mlp.experts.0.gate_proj.weight 40 32;model.layers.0.m"
-     "lp.experts.0.up_proj.weight 40 32;model.layers.0.mlp.experts.1.down_proj.weight 32 40;model.layers.0.mlp.ex"
-     "perts.1.gate_proj.weight 40 32;model.layers.0.mlp.experts.1.up_proj.weight 40 32;model.layers.0.mlp.experts"
-     ".2.down_proj.weight 32 40;model.layers.0.mlp.experts.2.gate_proj.weight 40 32;model.layers.0.mlp.experts.2."
-     "up_proj.weight 40 32;model.layers.0.mlp.experts.3.down_proj.weight 32 40;model.layers.0.mlp.experts.3.gate_"
-     "proj.weight 40 32;model.layers.0.mlp.experts.3.up_proj.weight 40 32;model.layers.0.mlp.gate.wg.weight 4 32;"
-     "model.layers.0.mlp.shared_mlp.down_proj.weight 32 40;model.layers.0.mlp.shared_mlp.gate_proj.weight 40 32;m"
-     "odel.layers.0.mlp.shared_mlp.up_proj.weight 40 32;model.layers.0.post_attention_layernorm.weight 32;model.l"
-     "ayers.0.self_attn.k_proj.weight 16 32;model.layers.0.self_attn.key_layernorm.weight 8;model.layers.0.self_a"
-     "ttn.o_proj.weight 32 32;model.layers.0.self_attn.q_proj.weight 32 32;model.layers.0.self_attn.query_layerno"
-     "rm.weight 8;model.layers.0.self_attn.v_proj.weight 16 32;model.layers.1.input_layernorm.weight 32;model.lay"
-     "ers.1.mlp.experts.0.down_proj.weight 32 40;model.layers.1.mlp.experts.0.gate_proj.weight 40 32;model.layers"
-     ".1.mlp.experts.0.up_proj.weight 40 32;model.layers.1.mlp.experts.1.down_proj.weight 32 40;model.layers.1.ml"
-     "p.experts.1.gate_proj.weight 40 32;model.layers.1.mlp.experts.1.up_proj.weight 40 32;model.layers.1.mlp.exp"
-     "erts.2.down_proj.weight 32 40;model.layers.1.mlp.experts.2.gate_proj.weight 40 32;model.layers.1.mlp.expert"
-     "s.2.up_proj.weight 40 32;model.layers.1.mlp.experts.3.down_proj.weight 32 40;model.layers.1.mlp.experts.3.g"
-     "ate_proj.weight 40 32;model.layers.1.mlp.experts.3.up_proj.weight 40 32;model.layers.1.mlp.gate.wg.weight 4"
-     " 32;model.layers.1.mlp.shared_mlp.down_proj.weight 32 40;model.layers.1.mlp.shared_mlp.gate_proj.weight 40 "
-     "32;model.layers.1.mlp.shared_mlp.up_proj.weight 40 32;model.layers.1.post_attention_layernorm.weight 32;mod"
-     "el.layers.1.self_attn.k_proj.weight 16 32;model.layers.1.self_attn.key_layernorm.weight 8;model.layers.1.se"
-     "lf_attn.o_proj.weight 32 32;model.layers.1.self_attn.q_proj.weight 32 32;model.layers.1.self_attn.query_lay"
-     "ernorm.weight 8;model.layers.1.self_attn.v_proj.weight 16 32;model.norm.weight 32",
-     families_y30, 61},
+     families_w30, families_y30, 61},
+    {"ernie4_5: heads of keys",
+     "{\"bos_token_id\":1,\"eos_token_id\":2,\"head_dim\":8,\"hidden_act\":\"silu\",\"hidden_size\":32,\"intermed"
+     "iate_size\":40,\"max_position_embeddings\":128,\"model_type\":\"ernie4_5\",\"num_attention_heads\":4,\"num_"
+     "hidden_layers\":2,\"pad_token_id\":0,\"rms_norm_eps\":1e-05,\"rope_parameters\":{\"rope_theta\":500000.0,\""
+     "rope_type\":\"default\"},\"tie_word_embeddings\":false,\"use_bias\":false,\"vocab_size\":61}",
+     families_w0, families_y31, 61},
+    {"flex_olmo: flex_olmo",
+     "{\"attention_bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_act\":\"silu\",\"hidden_size\":32,"
+     "\"intermediate_size\":40,\"max_position_embeddings\":128,\"model_type\":\"flex_olmo\",\"num_attention_heads"
+     "\":4,\"num_experts\":4,\"num_experts_per_tok\":2,\"num_hidden_layers\":2,\"num_key_value_heads\":2,\"output"
+     "_router_logits\":false,\"pad_token_id\":0,\"rope_parameters\":{\"rope_theta\":500000.0,\"rope_type\":\"defa"
+     "ult\"},\"router_aux_loss_coef\":0.01,\"tie_word_embeddings\":false,\"vocab_size\":61}",
+     families_w32, families_y32, 61},
+    {"gptj: gptj",
+     "{\"activation_function\":\"gelu_new\",\"attn_pdrop\":0.0,\"bos_token_id\":1,\"embd_pdrop\":0.0,\"eos_token_"
+     "id\":2,\"model_type\":\"gptj\",\"n_embd\":32,\"n_head\":4,\"n_inner\":null,\"n_layer\":2,\"n_positions\":12"
+     "8,\"pad_token_id\":0,\"resid_pdrop\":0.0,\"rotary_dim\":4,\"vocab_size\":61}",
+     families_w33, families_y33, 61},
+    {"opt: opt",
+     "{\"_remove_final_layer_norm\":false,\"activation_function\":\"relu\",\"bos_token_id\":1,\"dropout\":0.1,\"e"
+     "nable_bias\":true,\"eos_token_id\":2,\"ffn_dim\":40,\"hidden_size\":32,\"init_std\":0.02,\"layer_norm_eleme"
+     "ntwise_affine\":true,\"layerdrop\":0.0,\"max_position_embeddings\":128,\"model_type\":\"opt\",\"num_attenti"
+     "on_heads\":4,\"num_hidden_layers\":2,\"pad_token_id\":0,\"vocab_size\":61,\"word_embed_proj_dim\":32}",
+     families_w34, families_y34, 61},
+    {"opt: no biases",
+     "{\"_remove_final_layer_norm\":false,\"activation_function\":\"relu\",\"bos_token_id\":1,\"do_layer_norm_bef"
+     "ore\":true,\"dropout\":0.1,\"enable_bias\":false,\"eos_token_id\":2,\"ffn_dim\":40,\"hidden_size\":32,\"ini"
+     "t_std\":0.02,\"layer_norm_elementwise_affine\":true,\"layerdrop\":0.0,\"max_position_embeddings\":128,\"mod"
+     "el_type\":\"opt\",\"num_attention_heads\":4,\"num_hidden_layers\":2,\"pad_token_id\":0,\"tie_word_embedding"
+     "s\":false,\"vocab_size\":61,\"word_embed_proj_dim\":32}",
+     families_w35, families_y35, 61},
+    {"falcon: one head of keys",
+     "{\"activation\":\"gelu\",\"alibi\":false,\"bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"hidden_drop"
+     "out\":0.0,\"hidden_size\":32,\"max_position_embeddings\":128,\"model_type\":\"falcon\",\"new_decoder_archit"
+     "ecture\":false,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"num_kv_heads\":4,\"num_ln_in_parallel_at"
+     "tn\":null,\"pad_token_id\":0,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie_w"
+     "ord_embeddings\":false,\"vocab_size\":61}",
+     families_w36, families_y36, 61},
+    {"falcon: two norms",
+     "{\"activation\":\"gelu\",\"alibi\":false,\"bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"ffn_hidden_"
+     "size\":128,\"hidden_dropout\":0.0,\"hidden_size\":32,\"layer_norm_epsilon\":1e-05,\"max_position_embeddings"
+     "\":128,\"model_type\":\"falcon\",\"multi_query\":true,\"new_decoder_architecture\":true,\"num_attention_hea"
+     "ds\":4,\"num_hidden_layers\":2,\"num_kv_heads\":2,\"num_ln_in_parallel_attn\":2,\"pad_token_id\":0,\"parall"
+     "el_attn\":true,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"vocab_size\":61}",
+     families_w37, families_y37, 61},
+    {"falcon: heads of keys, one norm",
+     "{\"activation\":\"gelu\",\"alibi\":false,\"bias\":false,\"bos_token_id\":1,\"eos_token_id\":2,\"ffn_hidden_"
+     "size\":48,\"hidden_dropout\":0.0,\"hidden_size\":32,\"layer_norm_epsilon\":1e-05,\"max_position_embeddings"
+     "\":128,\"model_type\":\"falcon\",\"multi_query\":true,\"new_decoder_architecture\":true,\"num_attention_hea"
+     "ds\":4,\"num_hidden_layers\":2,\"num_kv_heads\":2,\"num_ln_in_parallel_attn\":1,\"pad_token_id\":0,\"parall"
+     "el_attn\":true,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie_word_embeddings"
+     "\":false,\"vocab_size\":61}",
+     families_w38, families_y38, 61},
+    {"falcon: one block after the other",
+     "{\"activation\":\"gelu\",\"alibi\":false,\"bias\":true,\"bos_token_id\":1,\"eos_token_id\":2,\"ffn_hidden_s"
+     "ize\":128,\"hidden_dropout\":0.0,\"hidden_size\":32,\"layer_norm_epsilon\":1e-05,\"max_position_embeddings"
+     "\":128,\"model_type\":\"falcon\",\"multi_query\":false,\"new_decoder_architecture\":false,\"num_attention_h"
+     "eads\":4,\"num_hidden_layers\":2,\"num_kv_heads\":4,\"num_ln_in_parallel_attn\":null,\"pad_token_id\":0,\"p"
+     "arallel_attn\":false,\"rope_parameters\":{\"rope_theta\":10000.0,\"rope_type\":\"default\"},\"tie_word_embe"
+     "ddings\":false,\"vocab_size\":61}",
+     families_w39, families_y39, 61},
 };

@@ -71,6 +71,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_hub.c"
 #include "test_fval.c"
 #include "test_arch.c"
+#include "test_hyper.c"
 #include "test_model.c"
 #include "test_conv.c"
 #include "test_kv.c"
@@ -141,6 +142,7 @@ static const test_group test_groups[] = {
     GROUP(filt),
     GROUP(fval),
     GROUP(arch),
+    GROUP(hyper),
     GROUP(model),
     GROUP(lora),
     GROUP(conv),

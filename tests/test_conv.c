@@ -775,15 +775,20 @@ static int conv_check_folder(test_engine *e, const char *dir, const int32_t *ids
 
 #include "families.h"
 
-static size_t family_next(const char **s, char name[128], size_t dims[4]) { /* "name d0 d1;": dimensions; 0: the end */
-    size_t n = strcspn(*s, " "), k = 0;
+/* "name d0 d1;": how many dimensions; 0: the end. "[n]" in a name stands for 0 to n - 1, of which i is the next. */
+static size_t family_next(const char **s, size_t *i, char name[128], size_t dims[4]) {
+    const size_t n = strcspn(*s, " "), head = strcspn(*s, "[ ");
+    size_t       k = 0, many = 0;
+    const char  *p = *s + n;
+    char        *rest;
     if (!**s) return 0;
     snprintf(name, 128, "%.*s", (int)n, *s);
-    for (*s += n; **s == ' '; k++) {
-        char *end;
-        dims[k] = strtoul(*s + 1, &end, 10), *s = end;
+    if (head < n) {
+        many = strtoul(*s + head + 1, &rest, 10);
+        snprintf(name + head, 128 - head, "%zu%.*s", *i, (int)(*s + n - rest - 1), rest + 1);
     }
-    *s += **s == ';';
+    for (; *p == ' '; p = rest) dims[k++] = strtoul(p + 1, &rest, 10);
+    if (++*i >= many) *s = p + (*p == ';'), *i = 0;
     return k;
 }
 
@@ -811,9 +816,9 @@ static void family_weights(const char *name, size_t n_dims, size_t n, float *to)
 static void family_folder(const char *path, const char *config, const char *tensors) {
     static char header[1 << 16];
     char        name[128];
-    size_t      dims[4], n = 1, n_data = 0, n_file, k;
+    size_t      dims[4], n = 1, n_data = 0, n_file, k, next = 0;
     memcpy(header, "{", 2);
-    for (const char *s = tensors; (k = family_next(&s, name, dims)) != 0;) {
+    for (const char *s = tensors; (k = family_next(&s, &next, name, dims)) != 0;) {
         size_t size = 4;
         n += (size_t)snprintf(header + n, sizeof header - n, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[",
                               n > 1 ? "," : "", name);
@@ -825,7 +830,7 @@ static void family_folder(const char *path, const char *config, const char *tens
     assert_true(n + 1 < sizeof header);
     memcpy(header + n, "}", 2);
     char *file = st_make(header, n_data, &n_file), *at = file + n_file - n_data;
-    for (const char *s = tensors; (k = family_next(&s, name, dims)) != 0;) {
+    for (const char *s = tensors; (k = family_next(&s, &next, name, dims)) != 0;) {
         size_t size = 1;
         for (size_t i = 0; i < k; i++) size *= dims[i];
         float *x = (float *)malloc(size * sizeof *x);

@@ -218,6 +218,19 @@ static size_t fwd_follow(allm_session *s, const fwd_folder *c) {
     return n;
 }
 
+/* A token in a batch gives what a batch of several gave. */
+static void fwd_run_single(allm_model *m, const fwd_folder *c, double nmse, const float *want) {
+    allm_session_config sc  = {0};
+    allm_error          err = {0};
+    allm_session       *s;
+    sc.n_batch = 1, sc.n_ctx = (int32_t)ALLM__MAX((size_t)m->hp.n_ctx_train, c->n_ids);
+    if (allm__session_create(m, &sc, &s, &err)) fail_msg("%s: %s", c->name, err.message);
+    if (allm__session_eval(s, c->ids, c->n_ids, 1, NULL, NULL, &err)) fail_msg("%s: %s", c->name, err.message);
+    const double again = fwd_nmse(allm__session_logits(s, 0), want, c->n_ids * c->n_vocab);
+    if (again < nmse || again > nmse) fail_msg("%s: NMSE %.17g in batches of 7, %.17g of 1", c->name, nmse, again);
+    allm__session_destroy(s);
+}
+
 /* The NMSE of a path; < 0: of a family that we do not have. *n_same: greedy ids that are equal. */
 static double fwd_run_folder(const char *folder, const fwd_folder *c, int reference, const float *want,
                              size_t *n_same) {
@@ -247,6 +260,7 @@ static double fwd_run_folder(const char *folder, const fwd_folder *c, int refere
         /* dynamic RoPE: the reference takes another base for each id */
         *n_same = m->hp.scaling == ALLM__SCALING_DYNAMIC ? c->n_greedy : fwd_follow(s, c);
         allm__session_destroy(s);
+        if (!reference) fwd_run_single(m, c, nmse, want);
         allm__model_release(m);
     }
     test_engine_free(&e);

@@ -110,9 +110,13 @@ static double test_pack_weight(const allm__pack *p, const uint8_t *tile, int r, 
     if (p->id == ALLM__F32) return (double)allm__float((uint32_t)allm__load_le(floats, 4));
     if (p->id == ALLM__F16) return (double)allm__h(floats);
     if (p->id == ALLM__BF16) return (double)allm__bf16_to_f32(allm__load_u16(floats));
-    const int off = p->shift == ALLM__NO_OFFSET ? 0 : 1 << p->shift;
-    const int q = test_pack_code(panel + p->n_scale, p->n_bits, r, c % 64) - off;
-    if (!p->n_head) return q * (double)allm__load_f32(panel + 64 * part + 4 * r);
+    const int off = p->shift == ALLM__NO_OFFSET || p->book ? 0 : 1 << p->shift;
+    const int code = test_pack_code(panel + p->n_scale, p->n_bits, r, c % 64), q = p->book ? p->book[code] : code - off;
+    if (!p->n_head && p->at_d == ALLM__F32) return q * (double)allm__load_f32(panel + 64 * part + 4 * r);
+    if (!p->n_head && p->at_d == ALLM__BF16)
+        return q * (double)allm__bf16_to_f32(allm__load_u16(panel + 32 * part + 2 * r));
+    if (!p->n_head) return q * test_pack_half(panel, part, r);
+    if (!p->n_low) return q * (double)allm__load_f32(tile + 4 * r) * super[16 * part + r];
     if (p->n_cols == 64)
         return q * test_pack_half(tile, part, r) + (p->has_min ? test_pack_half(tile, 2 + part, r) : 0);
     return q * test_pack_half(tile, 0, r) * super[16 * part + r] -
@@ -182,6 +186,9 @@ static void test_pack_rows(void **state) {
         assert_true(allm__pack_tile_bytes(p) <= ALLM__TILE_BYTES && allm__pack_tile_bytes(p) % 64 == 0);
         assert_true(p->n_cols % ALLM__PANEL_COLS == 0 && (p->n_part == 32 || p->n_part == 16 || p->n_part == 64));
         assert_ptr_equal(allm__pack_find(p->id), p);
+        if (p->book)
+            for (int k = 0; k < 1 << p->n_bits; k++)
+                assert_in_range(p->book[k] + (1 << p->shift), 0, (1 << p->n_value) - 1);
         if (p->id < 1000) {
             assert_non_null(allm__fmt_find(p->id));
             assert_true(p->n_cols >= allm__fmt_find(p->id)->n_weights);

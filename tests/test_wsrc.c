@@ -74,7 +74,7 @@ static void wsrc_check_codes(const allm__wsrc *w, const char *name) {
     float   d[2], m[2], want[64];
     for (int64_t r = 0; r < w->n_rows; r++)
         for (int64_t c = 0; c < w->n_cols; c += 64) {
-            assert_true(allm__wsrc_codes(w, r, c, 64, 32, q, d, m));
+            assert_true(allm__wsrc_codes(w, NULL, r, c, 64, 32, q, d, m));
             allm__wsrc_row(w, r, c, 64, want);
             for (int i = 0; i < 64; i++) {
                 double got = (double)d[i / 32] * q[i] + (double)m[i / 32];
@@ -185,7 +185,42 @@ static void test_wsrc_blocks(void **state) {
     }
 }
 
+/* GPTQ whose groups' columns are apart: codes, group by group, are the same weights in another order. */
+static void test_wsrc_order(void **state) {
+    enum { R = 8, N = 256, GROUP = 64 };
+    static uint8_t codes[R * N / 2], scales[R * N / GROUP * 2], g_idx[4 * N];
+    uint8_t        q[64];
+    int32_t        order[N];
+    int64_t        next[N / GROUP];
+    float          d[2], m[2], want[N];
+    allm__wsrc     w = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof codes; i++) codes[i] = (uint8_t)test_random();
+    for (size_t i = 0; i < sizeof scales; i += 2) allm__put_h(scales + i, (float)(1 + test_random() % 9) / 64);
+    for (int c = 0; c < N; c++) g_idx[4 * c] = (uint8_t)(c * 7 % N / GROUP); /* 7 and N: every place once */
+    w.name = "test", w.kind = ALLM__W_INT, w.n_mats = w.row_step = 1, w.n_rows = R, w.n_cols = N, w.group = GROUP;
+    w.codes.data = codes, w.codes.bits = 4, w.codes.by_column = 1, w.codes.word_bytes = 4, w.codes.line_bytes = R / 2;
+    w.scales.data = scales, w.scales.fmt = allm__fmt_of(ALLM__F16), w.scales.rows = 1, w.scales.row_step = N / GROUP;
+    w.scales.group_step = 1, w.zero_add = 8, w.g_idx = g_idx;
+    assert_false(allm__wsrc_codes(&w, NULL, 0, 0, 64, 32, q, d, m));
+    assert_true(allm__wsrc_order(&w, order, next));
+    for (int64_t r = 0; r < R; r++) {
+        uint8_t seen[N] = {0};
+        allm__wsrc_row(&w, r, 0, N, want);
+        for (int64_t c = 0; c < N; c += 64) {
+            assert_true(allm__wsrc_codes(&w, order, r, c, 64, 32, q, d, m));
+            for (int i = 0; i < 64; i++) {
+                const float got = d[i / 32] * (float)q[i] + m[i / 32];
+                assert_true(!seen[order[c + i]]++ && got >= want[order[c + i]] && got <= want[order[c + i]]);
+            }
+        }
+    }
+    g_idx[0] ^= 1; /* a group has a column too many */
+    assert_false(allm__wsrc_order(&w, order, next));
+}
+
 static const struct CMUnitTest test_wsrc[] = {
+    cmocka_unit_test(test_wsrc_order),
     cmocka_unit_test(test_wsrc_mlx),
     cmocka_unit_test(test_wsrc_fp8_blocks),
     cmocka_unit_test(test_wsrc_bitsandbytes),

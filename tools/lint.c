@@ -70,6 +70,7 @@ static const struct {
     {"schema", "gram"},
     {"choice", ""},
     {"arch", "hparams rope layer globals"},
+    {"hyper", "arch"},
     {"model", "layer meter"},
     {"lora", "adapter"},
     {"conv", ""},

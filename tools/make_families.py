@@ -3,7 +3,7 @@
 # that transformers computes with them.
 #   pip install torch transformers safetensors numpy      (made with transformers 5.23)
 #   python tools/make_families.py tests/families.h
-import json, math, os, sys, tempfile, warnings
+import json, math, os, re, sys, tempfile, warnings
 warnings.filterwarnings("ignore")
 import numpy as np, torch, transformers
 from safetensors.numpy import save_file
@@ -67,13 +67,23 @@ CASES = [  # name, model_type, settings, keys left out of config.json because th
     ("arcee", "arcee", dict(hidden_act="relu2", mlp_bias=True), "rms_norm_eps"),
     ("dots1", "dots1", dict(head_dim=16, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, n_shared_experts=1, first_k_dense_replace=1, routed_scaling_factor=1.5, layer_types=[FULL, FULL]), "n_group topk_group"),
     ("hunyuan with experts", "hunyuan_v1_moe", dict(head_dim=8, num_experts=4, moe_topk=2), ""),
+    ("heads of keys", "ernie4_5", dict(head_dim=8), "num_key_value_heads"),
+    ("flex_olmo", "flex_olmo", dict(num_experts=4, num_experts_per_tok=2), "norm_topk_prob rms_norm_eps"),
+    ("gptj", "gptj", dict(rotary_dim=4), "layer_norm_epsilon tie_word_embeddings"),
+    ("opt", "opt", dict(ffn_dim=40, tie_word_embeddings=True), "tie_word_embeddings do_layer_norm_before"),
+    ("no biases", "opt", dict(ffn_dim=40, enable_bias=False), ""),
+    ("one head of keys", "falcon", dict(num_hidden_layers=2, num_ln_in_parallel_attn=None), "multi_query parallel_attn ffn_hidden_size layer_norm_epsilon"),
+    ("two norms", "falcon", dict(new_decoder_architecture=True, num_kv_heads=2, tie_word_embeddings=True), "tie_word_embeddings"),
+    ("heads of keys, one norm", "falcon", dict(new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1, ffn_hidden_size=48), ""),
+    ("one block after the other", "falcon", dict(parallel_attn=False, multi_query=False, bias=True), ""),
 ]
 
 
 def make(name, mt, cfg, out):
-    own = {"gpt2": ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings"),
-           "mamba": ("intermediate_size", "num_attention_heads", "num_key_value_heads", "max_position_embeddings"),
-           "mamba2": ("intermediate_size", "num_attention_heads", "num_key_value_heads", "max_position_embeddings")}.get(mt, ())
+    no_kv = ("intermediate_size", "num_key_value_heads")
+    no_heads = no_kv + ("num_attention_heads", "max_position_embeddings")
+    own = {"gpt2": no_heads + ("hidden_size", "num_hidden_layers"), "mamba": no_heads, "mamba2": no_heads,
+           "gptj": no_kv, "opt": no_kv, "falcon": no_kv}.get(mt, ())
     kw = {k: v for k, v in BASE.items() if k not in own}
     kw.update({k: v for k, v in cfg.items() if not (k == "num_heads" and v is None)}, bos_token_id=1, eos_token_id=2, pad_token_id=0)
     m = AutoModelForCausalLM.from_config(AutoConfig.for_model(mt, **kw)).float()
@@ -96,6 +106,21 @@ def make(name, mt, cfg, out):
     return conf, shapes, y.numpy(), e
 
 
+def weight_list(shapes):
+    """name d0 d1;..., with [n] for numbers 0 to n - 1 that have all the same shape"""
+    groups = {}
+    for k, s in sorted(shapes.items()):
+        number = re.search(r"(?<=\.)\d+(?=\.)", k)
+        key = k[:number.start()] + "[]" + k[number.end():] if number else k
+        groups.setdefault((key, tuple(s)), []).append((int(number.group()) if number else 0, k))
+    out = []
+    for (key, s), found in groups.items():
+        whole = len(found) > 1 and [i for i, _ in found] == list(range(len(found)))
+        names = [key.replace("[]", "[%d]" % len(found))] if whole else [k for _, k in found]
+        out += ["%s %s" % (n, " ".join(map(str, s))) for n in names]
+    return ";".join(out)
+
+
 def c_string(s, indent):
     s, parts = s.replace("\\", "\\\\").replace('"', '\\"'), []
     while s:
@@ -108,7 +133,7 @@ def c_string(s, indent):
 def main():
     o = ["/* Written by tools/make_families.py; logits by transformers %s. */\n" % transformers.__version__]
     o.append("static const int32_t families_ids[] = {\n    %s,\n    %s};\n" % tuple(", ".join(map(str, x)) for x in (IDS[:20], IDS[20:])))
-    rows = []
+    rows, lists = [], {}
     for i, (name, mt, cfg, out) in enumerate(CASES):
         if len(sys.argv) > 2 and mt not in sys.argv[2:]: continue
         try: conf, shapes, y, e = make(name, mt, cfg, out)
@@ -122,8 +147,11 @@ def main():
             if len(line) + len(t) > 118: o.append(line); line = "   "
             line += t
         o.append(line); o.append("};\n")
-        tensors = ";".join("%s %s" % (k, " ".join(map(str, s))) for k, s in sorted(shapes.items()))
-        rows.append('    {"%s: %s",\n     %s,\n     %s,\n     families_y%d, %d},' % (mt, name, c_string(json.dumps(conf, separators=(",", ":")), "     "), c_string(tensors, "     "), i, len(y)))
+        tensors = weight_list(shapes)
+        if tensors not in lists:
+            lists[tensors] = "families_w%d" % i
+            o.append("static const char families_w%d[] =\n    %s;\n" % (i, c_string(tensors, "    ")))
+        rows.append('    {"%s: %s",\n     %s,\n     %s, families_y%d, %d},' % (mt, name, c_string(json.dumps(conf, separators=(",", ":")), "     "), lists[tensors], i, len(y)))
         print("%-34s %.1e" % (mt + ": " + name, e), flush=True)
     o.append("static const struct { const char *name, *config, *tensors; const float *logits; int n; } families[] = {")
     o += rows + ["};\n"]
