@@ -47430,7 +47430,7 @@ static void allm__remote_put_messages(allm__remote_ask *a) {
         allm__json_put_key(&a->body, NULL);
         allm__buf_putc(&a->body, '{');
         allm__remote_put(&a->body, "role", m.role);
-        if (m.content || !m.n_tool_calls || !openai) allm__remote_put_content(a, &m); /* not all servers take null */
+        allm__remote_put_content(a, &m); /* "" beside calls: servers refuse null, and their templates fail without */
         if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
         allm__remote_put_calls(a, &m, openai);
         if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);

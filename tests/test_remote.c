@@ -95,7 +95,7 @@ static void test_remote_requests(void **state) {
          "Authorization: Bearer k-123\n"
          "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", "
              "\"content\": \"Q\\\"\"}, "
-         "{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
+         "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
              "\"function\": "
          "{\"name\": \"add\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}, {\"role\": \"tool\", \"content\": \"3\", "
              "\"tool_call_id\": \"c1\"}, "
