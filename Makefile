@@ -131,6 +131,11 @@ coverage:
 bench: build/allm
 	@build/allm bench -m "$(MODEL)"
 
+# make build/bench_spec and the like: tools/bench_*.c, each of which says what it measures.
+build/bench_%: tools/bench_%.c $(HEADER)
+	@mkdir -p build
+	$(COMPILE) -Wno-unused-function -o $@ $< $(LIBS)
+
 # Size of the implementation alone, by feature set.
 size:
 	@mkdir -p build

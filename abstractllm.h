@@ -330,10 +330,10 @@ typedef struct allm_capabilities { /* what is true of the opened model; of a rem
                                       have less (ALLM_E_UNSUPPORTED, ALLM_E_ARGUMENT, with the server's own words) */
     int32_t  streaming, async, system_prompt, tools, parallel_tools, vision, embeddings, json_schema, logprobs;
     int32_t  multi_turn, reasoning;
-    int32_t  max_context, max_output; /* tokens */
+    int32_t  max_context, max_output; /* tokens; 0: not known, as of servers */
     int32_t  n_parallel;              /* generations at a time */
-    int32_t  embedding_dim;
-    uint64_t n_parameters, memory_bytes;
+    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known */
+    uint64_t n_parameters, memory_bytes; /* memory_bytes: now allocated for the model and all its sessions */
     char     architecture[32], quantization[32], provider[32], model[128];
 } allm_capabilities;
 
@@ -435,7 +435,7 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64, 1 MiB each, 8 MiB together. Image files among them are as `images` */
     size_t              n_files;
-    const allm_sampling *sampling;
+    const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
@@ -695,15 +695,14 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
- * far), ALLM_E_BUSY (a generation is running
- * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of servers ALLM_E_AUTH, ALLM_E_QUOTA
- * (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED,
- * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO,
- * ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
- * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
- * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
- * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
+ * far), ALLM_E_BUSY (a generation is running on llm, in another thread or around this callback), ALLM_E_TEMPLATE,
+ * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of
+ * servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
+ * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
+ * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or too many rounds); those of a
+ * registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and times are of all rounds
+ * together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with
+ * ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -974,10 +973,10 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 /* Opens a LoRA for a model, which it keeps alive: the folder, or its .safetensors file, that PEFT or mlx-lm has
  * written, a GGUF adapter, or a folder with an adapter.gguf (path UTF-8), for a model from a folder or a GGUF file.
  * Read: LoRA, rsLoRA, DoRA, of matrices, experts and embeddings, and tensors that replace the model's. Its numbers are
- * copied as floats, counted as the model's memory; a file stays mapped. Close it with allm_adapter_close. Errors:
- * ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (also shapes that do not
- * fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind of adapter; the message names it),
- * ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
+ * copied, in 16 bits (of a reference model: as floats), counted as the model's memory; a file stays mapped. Close it
+ * with allm_adapter_close. Errors: ALLM_E_ARGUMENT (NULL, a model without weights), ALLM_E_NOT_FOUND, ALLM_E_IO,
+ * ALLM_E_FORMAT (also shapes that do not fit), ALLM_E_UNSUPPORTED (a module that the model does not have, another kind
+ * of adapter; the message names it), ALLM_E_MEMORY (also the model's limit); *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *path, allm_adapter **out,
                                               allm_error *err);
 ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a); /* sessions that use it keep it. NULL is fine. Any thread */
@@ -1007,10 +1006,9 @@ ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fi
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
 /* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them.
- * Errors: ALLM_E_ARGUMENT (an id
- * outside the vocabulary; nothing is added then). */
+ * Errors: ALLM_E_ARGUMENT (NULL, an id outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
-/* Empties the history, restarts the random sequence and the grammar. */
+/* Empties the history, restarts the random sequence and the grammar. NULL is fine. */
 ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #ifdef __cplusplus
@@ -1108,6 +1106,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #endif
 #endif
 
+#if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ALLM__BIG_ENDIAN 1
+#else
+#define ALLM__BIG_ENDIAN 0
+#endif
+
 #define ALLM__COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ALLM__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALLM__MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -1123,6 +1127,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static __attribute__((unused, noinline)) /* too large to be copied to each of its many users */
 /* Not to the nearest cache; p + n may lie outside. */
 #define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 3)
 #if defined(__clang__)
 #define ALLM__UNROLL_FULL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -1142,6 +1147,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__APART static
 #define ALLM__UNROLL_FULL(n)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -6552,6 +6558,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) { return (v
 ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
     for (int i = 0; i < 4; i++) w[i] = ALLM__X(c_rows)(p + 4 * i, ld);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return v ^ 0x80808080u; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) { return (v >> n & 15) * 0x00204081u & 0x01010101u; }
 ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
@@ -6567,7 +6575,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM
     return (uint32_t)book[v & 15] | (uint32_t)book[v >> 8 & 15] << 8 | (uint32_t)book[v >> 16 & 15] << 16 |
            (uint32_t)book[v >> 24 & 15] << 24;
 }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n * (1 << shift); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n / 128 * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
 ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
@@ -6724,6 +6732,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
+enum { ALLM__X(lifts) = 1 }; /* panels have all codes with an offset of 128: sums begin with n as it is */
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return _mm512_add_epi8(v, _mm512_set1_epi8((char)x)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
@@ -6744,11 +6754,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_book)(const uint8_t *book) {
 ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM__X(c) v) {
     return (void)book, _mm512_shuffle_epi8(in, v);
 }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n * (1 << shift); }
-ALLM__INLINE void       ALLM__X(i_starts)(const int32_t *n, int T, int shift, int32_t *start /* [16] */) {
-    const __m512i v = _mm512_maskz_loadu_epi32(ALLM__V(first)(T), n);
-    _mm512_storeu_si512(start, _mm512_sll_epi32(v, _mm_cvtsi32_si128(shift)));
-}
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n / 128 * (1 << shift); }
 /* Sums of 16 bytes each, of the first and the second half of twelve times 32: low[t], high[t]. */
 ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *high) {
     const __m512i one = _mm512_set1_epi8(1);
@@ -6766,9 +6772,8 @@ ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *hig
     *low  = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], at, four[1]));
     *high = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]));
 }
-ALLM__INLINE void ALLM__X(store_negative)(int32_t *p, allm__vf a, int n) { /* n integral values */
-    const __m512i v = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_cvtps_epi32(a));
-    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), v);
+ALLM__INLINE void ALLM__X(store_i32)(int32_t *p, allm__vf a, int n) { /* n integral values */
+    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), _mm512_cvtps_epi32(a));
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
@@ -6910,6 +6915,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
@@ -6934,7 +6941,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM
     return (void)book, _mm256_shuffle_epi8(in, v);
 }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
-    return shift < 7 ? n * (1 << shift) : shift == 7 ? 0 : n * -128;
+    return shift < 7 ? n / 128 * (1 << shift) : shift == 7 ? 0 : -n;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
@@ -7067,6 +7074,8 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 4; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return vreinterpretq_u8_u32(vld1q_u32(w));
 }
+enum { ALLM__X(lifts) = 0 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_add)(ALLM__X(c) v, int x) { return (void)x, v; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return veorq_u8(v, vdupq_n_u8(128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     const uint32x4_t bits = vandq_u32(vshlq_u32(vreinterpretq_u32_u8(v), vdupq_n_s32(-n)), vdupq_n_u32(15));
@@ -7088,7 +7097,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM
     return (void)book, vqtbl1q_u8(in, v);
 }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose 128, see i_dot */
-    return shift < 7 ? n * (1 << shift) : shift == 7 ? 0 : n * -128;
+    return shift < 7 ? n / 128 * (1 << shift) : shift == 7 ? 0 : -n;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
@@ -7443,7 +7452,8 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
 static int allm__pack_is_fp8(const allm__pack *p) { return p->n_bits == 8 && p->n_value > 8; }
 
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
- * i = c / 32, or c / 16 where sixteen columns have a scale of their own. */
+ * i = c / 32, or c / 16 where sixteen columns have a scale of their own; of an ISA with X(lifts) q is 128 - (1 << shift)
+ * larger. */
 typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
@@ -7691,7 +7701,8 @@ enum {
 
 /* Rounded activations of a batch of tokens. Tokens come in tiles of up to 12, of a tile's width W; a tile is n_blocks
  * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]. Column c of
- * a block is q * d, or (256 q + low) * d; n: minus the sum of the codes of columns 0-31, 0-15, 16-31; s = -n * d. */
+ * a block is q * d, or (256 q + low) * d; n: the sum of the codes of columns 0-31, 0-15, 16-31, times -128, the largest
+ * offset of weights' codes; s: these sums times d. */
 typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
@@ -7755,8 +7766,8 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
         sum[i / 16] += q;
     }
     b->d[0] = d;
-    b->n[0] = -(sum[0] + sum[1]), b->n[W] = -sum[0], b->n[2 * W] = -sum[1];
-    for (int i = 0; i < 3; i++) b->s[i * W] = d * (float)-b->n[i * W];
+    const int32_t all[3] = {sum[0] + sum[1], sum[0], sum[1]};
+    for (int i = 0; i < 3; i++) b->n[i * W] = -128 * all[i], b->s[i * W] = d * (float)all[i];
 }
 
 /* ---- attention
@@ -7976,6 +7987,14 @@ typedef struct allm__kern {
     /* The same with float activations x[t * ldx + column], and weights of any format. */
     void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                      float *y, int64_t ldy, void *scratch);
+    /* y[t * ldy + r] = a[r] . x[t * ldx], r < n_rows: a product with few rows. a: [n_rows, n filled up with zeros to a
+     * multiple of 16], F32 or F16 as id says. */
+    void (*mul_few_rows)(const uint8_t *a, int id, int64_t n_rows, int64_t n, const float *x, int64_t ldx,
+                         int32_t n_tokens, float *y, int64_t ldy);
+    /* y[t * ldy + r - r0] += factor * (the sum over k < rank of b[k][r] * u[t * ldu + k]), rows [r0, r1): a product
+     * with few columns. b: a group of 16 rows after another [rank][16], F32 or F16 as id says. */
+    void (*add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_t r0, int64_t r1, const float *u, int64_t ldu,
+                         int32_t n_tokens, float factor, float *y, int64_t ldy);
     /* In all of these y may be x. weight, bias: NULL for none. */
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
@@ -8100,6 +8119,18 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+/* The same to 3e-6, for what is rounded to bf16 next. */
+ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    const allm__vf r = allm__vfma(n, allm__vset(-0.693147181f), x);
+    allm__vf       p = allm__vset(0.0415136559f); /* of degree 4: least relative error for |r| <= ln 2 / 2 */
+    p                = allm__vfma(p, r, allm__vset(0.16787472f));
+    p                = allm__vfma(p, r, allm__vset(0.500030151f));
+    p                = allm__vfma(p, r, allm__vset(0.999966838f));
+    return allm__vldexp(allm__vfma(p, r, allm__vset(1)), n);
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -8701,9 +8732,10 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
         const allm__vf m = allm__vset(to[pad + 16]);
         allm__vf       a = allm__vload(s), b = allm__vload(s + 16), c = allm__vload(s + 32), d = allm__vload(s + 48);
         allm__vf       l = allm__vload(to + pad);
-        a = ALLM__K(exp)(allm__vsub(a, m)), b = ALLM__K(exp)(allm__vsub(b, m));
-        c = ALLM__K(exp)(allm__vsub(c, m)), d = ALLM__K(exp)(allm__vsub(d, m));
-        if (bf16) {
+        a = allm__vsub(a, m), b = allm__vsub(b, m), c = allm__vsub(c, m), d = allm__vsub(d, m);
+        if (!bf16) a = ALLM__K(exp)(a), b = ALLM__K(exp)(b), c = ALLM__K(exp)(c), d = ALLM__K(exp)(d);
+        else {
+            a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
             a = allm__vtiny(a, ALLM__BF16_TINY), b = allm__vtiny(b, ALLM__BF16_TINY);
             c = allm__vtiny(c, ALLM__BF16_TINY), d = allm__vtiny(d, ALLM__BF16_TINY);
         }
@@ -8922,7 +8954,8 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
     }
     b->d[0] = d;
     b->s[0] = d * (sum[0] + sum[1]), b->s[W] = d * sum[0], b->s[2 * W] = d * sum[1];
-    b->n[0] = -(int32_t)(sum[0] + sum[1]), b->n[W] = -(int32_t)sum[0], b->n[2 * W] = -(int32_t)sum[1];
+    b->n[0] = (int32_t)(-128 * (sum[0] + sum[1])), b->n[W] = (int32_t)(-128 * sum[0]);
+    b->n[2 * W] = (int32_t)(-128 * sum[1]);
 }
 #endif
 
@@ -8949,7 +8982,7 @@ ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__abloc
     allm__vstore_n(b->d, d, ALLM__TOKENS);
     ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
         allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, sum[i]), ALLM__TOKENS);
-        ALLM__X(store_negative)(b->n + ALLM__TOKENS * i, sum[i], ALLM__TOKENS);
+        ALLM__X(store_i32)(b->n + ALLM__TOKENS * i, allm__vmul(sum[i], allm__vset(-128)), ALLM__TOKENS);
     }
     return 1;
 }
@@ -9199,7 +9232,8 @@ ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* 
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
-ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, const uint8_t *book, uint8_t *q) {
+/* A panel's codes, or what a book has in their places, each x larger. */
+ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, const uint8_t *book, int x, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
@@ -9208,7 +9242,8 @@ ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, const uint
                 const ALLM__X(c) in = ALLM__X(c_book)(book);
                 ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_look)(book, in, c[j]);
             }
-            ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
+            ALLM__UNROLL(8) for (int j = 0; j < 8; j++)
+                ALLM__X(c_store)(q + 64 * (8 * b + j) + r, ALLM__X(c_add)(c[j], x));
         }
 }
 
@@ -9237,10 +9272,16 @@ ALLM__INLINE void ALLM__K(unpack_scales)(const uint8_t *panel, const allm__pack 
     }
 }
 
+/* By how much codes in panels are too large. */
+ALLM__INLINE int ALLM__K(offset)(const allm__pack *p) {
+    return p->shift == ALLM__NO_OFFSET ? 0 : 1 << (ALLM__X(lifts) ? 7 : p->shift);
+}
+
 /* Panels [i0, i0 + n) of group g; tile: where a tile that is not packed yet is packed. */
 static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i0, int64_t n, uint8_t *tile,
                             allm__panel *to) {
     const int    n_panels = p->n_cols / ALLM__PANEL_COLS; /* of a tile */
+    const int    lift     = p->has_min ? 0 : ALLM__K(offset)(p) - (1 << p->shift);
     const size_t n_tile   = allm__pack_tile_bytes(p);
     uint8_t      book[16];
     if (p->book) ALLM__K(book)(p, p->shift, book);
@@ -9259,12 +9300,12 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
             }
         panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(panel, 2, NULL, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(panel, 3, p->book ? book : NULL, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(panel, 4, p->book ? book : NULL, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(panel, 5, NULL, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(panel, 6, NULL, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(panel, 8, NULL, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, NULL, lift, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, p->book ? book : NULL, lift, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, p->book ? book : NULL, lift, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, NULL, lift, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, NULL, lift, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, NULL, lift, to->q[0][0]); break;
         }
     }
 }
@@ -9318,12 +9359,6 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
 
 /* start[T]: the sums of T tokens for codes that are too large by 1 << shift, or are not. */
 ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
-#if ALLM__PASS == ALLM__PASS_AVX512
-    if (T == ALLM__TOKENS) {
-        ALLM__X(i_starts)(n, T, shift, start);
-        return;
-    }
-#endif
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
 }
 
@@ -9339,8 +9374,9 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W;
         int32_t   start[16];
-        if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
+        if ((!has_min || wide > 1) && !ALLM__X(lifts)) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
+                           ALLM__X(lifts) ? a.n + i_s : start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
     }
 }
@@ -9356,6 +9392,8 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
         ALLM__UNROLL(12) for (int t = 0; t < T; t++)
             acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
         for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * stride) {
+            if (T == ALLM__TOKENS)
+                ALLM__UNROLL(24) for (size_t k = 0; k < sizeof *w; k += 64) ALLM__PREFETCH(w + 1, k);
             ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
             ALLM__K(tile_half)(j, w, block + stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
@@ -9419,28 +9457,39 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
     uint8_t      list[16], *book = has_book ? list : NULL;
     if (has_book) ALLM__K(book)(j->p, shift, list);
     const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : j->packed);
-    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc[4], d = ALLM__X(set)(0), m = d;
+    enum { most = ALLM__ROWS / ALLM__X(width) };
+    const int n_r = T == 1 ? most : 1; /* registers of rows side by side: a lone token reads a line but once */
+    for (int r0 = 0; r0 < ALLM__ROWS; r0 += n_r * ALLM__X(width)) {
+        ALLM__X(f)     acc[most][4], d[most], m[most];
         uint8_t       *block = j->block;
         const uint8_t *p     = j->packed;
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[t] = ALLM__X(set)(0);
+        ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+            d[k] = m[k] = ALLM__X(set)(0);
+            ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[k][t] = ALLM__X(set)(0);
+        }
         for (int64_t left = j->n_panels; left > 0; left -= 4) {
-            if (kind == ALLM__K(of_steps)) d = ALLM__X(load_f32)(p + 4 * r);
-            else if (super) {
-                d = ALLM__X(load_f16)(p + 2 * r);
-                if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
+            ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+                const int r = r0 + k * ALLM__X(width);
+                if (kind == ALLM__K(of_steps)) d[k] = ALLM__X(load_f32)(p + 4 * r);
+                else if (super) {
+                    d[k] = ALLM__X(load_f16)(p + 2 * r);
+                    if (has_min) m[k] = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
+                }
             }
             p += n_head;
             for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
-                const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
-                ALLM__K(few_half)(j, sc, codes, block, T, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, book,
-                                  in, acc);
-                ALLM__K(few_half)(j, sc, codes + 64 * n_bits, block + n_block, T, 1, kind, n_bits, n_part, has_min,
-                                  shift, n_planes, d, m, book, in, acc);
-                block += 2 * n_block;
+                ALLM__UNROLL(2) for (int b = 0; b < 2; b++, block += n_block)
+                    ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
+                        const int      r  = r0 + k * ALLM__X(width);
+                        const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r + 64 * n_bits * b;
+                        ALLM__K(few_half)(j, sc, codes, block, T, b, kind, n_bits, n_part, has_min, shift, n_planes, d[k],
+                                          m[k], book, in, acc[k]);
+                    }
             }
         }
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
+        ALLM__UNROLL(4) for (int k = 0; k < n_r; k++)
+            ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+                ALLM__X(store)(j->y + t * j->ldy + r0 + k * ALLM__X(width), acc[k][t]);
     }
 }
 
@@ -9646,7 +9695,7 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
                                 allm__panel *panel, float *to) {
     if (p->n_value <= 8) {
         ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
-        const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
+        const allm__vf off = allm__vset((float)ALLM__K(offset)(p));
         for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
             const allm__vf q = allm__vsub(allm__vload_code(panel->q[c / 4][0], c % 4), off);
             const allm__vf v = allm__vmul(q, allm__vload(panel->d[c / p->n_part]));
@@ -9664,7 +9713,9 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
     for (int c = 0; c < 64 && !allm__pack_is_fp8(p); c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
         if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
         else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
-        else memcpy(to, from, ALLM__ROWS * sizeof *to);
+        else if (!ALLM__BIG_ENDIAN) memcpy(to, from, ALLM__ROWS * sizeof *to);
+        else
+            for (int r = 0; r < ALLM__ROWS; r++) to[r] = allm__load_f32(from + 4 * r);
 }
 
 /* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T], ldx apart; T and id, the type of w, are
@@ -9733,7 +9784,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__PANELS * sizeof *panel;
     /* floats of one token, or few, are read where they are */
-    const int     direct  = w->packed && p->n_value > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
+    const int     n_most  = p->n_bits != 32 ? 1 : ALLM__BIG_ENDIAN ? 0 : ALLM__K(f32_tokens);
+    const int     direct  = w->packed && p->n_value > 8 && n_tokens <= n_most;
     const size_t  n_tile  = allm__pack_tile_bytes(p);
     const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
@@ -9764,9 +9816,114 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     }
 }
 
+/* ---- products with few rows, 16 columns at a time in one chain; R rows by T tokens. id, R, T are constants. */
+
+ALLM__INLINE void ALLM__K(rows_run)(const uint8_t *a, int id, int64_t n, const float *x, int64_t ldx, float *y,
+                                    int64_t ldy, int R, int T) {
+    const int64_t size = id == ALLM__F32 ? 4 : 2, ld = (n + 15) / 16 * 16 * size;
+    allm__vf      acc[16];
+    ALLM__UNROLL(16) for (int i = 0; i < R * T; i++) acc[i] = allm__vset(0);
+    for (int64_t c = 0; c < n; c += ALLM__VL, a += ALLM__VL * size, x += ALLM__VL) {
+        allm__vf v[4];
+        ALLM__UNROLL(4) for (int r = 0; r < R; r++)
+            v[r] = id == ALLM__F32 ? allm__vload((const float *)(const void *)(a + r * ld))
+                                   : allm__vload_f16(a + r * ld);
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const allm__vf b = n - c < ALLM__VL ? allm__vload_n(x + t * ldx, (int)(n - c)) : allm__vload(x + t * ldx);
+            ALLM__UNROLL(4) for (int r = 0; r < R; r++) acc[r * T + t] = allm__vfma(v[r], b, acc[r * T + t]);
+        }
+    }
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+        ALLM__UNROLL(4) for (int r = 0; r < R; r++) y[t * ldy + r] = allm__vsum(acc[r * T + t]);
+}
+
+ALLM__INLINE void ALLM__K(rows_some)(const uint8_t *a, int id, int64_t n, const float *x, int64_t ldx, int32_t n_tokens,
+                                     float *y, int64_t ldy, int R) {
+    int32_t t = 0;
+    for (; ALLM__X(width) == 16 && t + 4 <= n_tokens; t += 4)
+        ALLM__K(rows_run)(a, id, n, x + t * ldx, ldx, y + t * ldy, ldy, R, 4);
+    for (; t < n_tokens; t++) ALLM__K(rows_run)(a, id, n, x + t * ldx, ldx, y + t * ldy, ldy, R, 1);
+}
+
+static void ALLM__K(mul_few_rows)(const uint8_t *a, int id, int64_t n_rows, int64_t n, const float *x, int64_t ldx,
+                                  int32_t n_tokens, float *y, int64_t ldy) {
+    const int64_t ld = (n + 15) / 16 * 16 * (id == ALLM__F32 ? 4 : 2);
+    for (int64_t r = 0, R; r < n_rows; r += R) {
+        R = n_rows - r < 4 ? 1 : 4;
+        const uint8_t *at = a + r * ld;
+        if (id == ALLM__F32 && R == 4) ALLM__K(rows_some)(at, ALLM__F32, n, x, ldx, n_tokens, y + r, ldy, 4);
+        else if (id == ALLM__F32) ALLM__K(rows_some)(at, ALLM__F32, n, x, ldx, n_tokens, y + r, ldy, 1);
+        else if (R == 4) ALLM__K(rows_some)(at, ALLM__F16, n, x, ldx, n_tokens, y + r, ldy, 4);
+        else ALLM__K(rows_some)(at, ALLM__F16, n, x, ldx, n_tokens, y + r, ldy, 1);
+    }
+}
+
+/* ---- products with few columns, in one chain over these; T tokens by G groups of 16 rows. id, T, G are constants. */
+
+ALLM__INLINE void ALLM__K(cols_run)(const uint8_t *b, int id, int64_t rank, const float *u, int64_t ldu, float factor,
+                                    float *y, int64_t ldy, int T, int G) {
+    const int64_t        size = id == ALLM__F32 ? 4 : 2;
+    const ALLM__X(f)     by = ALLM__X(set)(factor);
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f)     acc[8];
+        const uint8_t *p = b + size * r;
+        ALLM__UNROLL(8) for (int i = 0; i < T * G; i++) acc[i] = ALLM__X(set)(0);
+        for (int64_t k = 0; k < rank; k++, p += size * ALLM__ROWS)
+            ALLM__UNROLL(4) for (int g = 0; g < G; g++) {
+                const uint8_t   *at = p + g * rank * size * ALLM__ROWS;
+                const ALLM__X(f) v  = id == ALLM__F32 ? ALLM__X(load_f32)(at) : ALLM__X(load_f16)(at);
+                ALLM__UNROLL(8) for (int t = 0; t < T; t++)
+                    acc[g * T + t] = ALLM__X(fma)(v, ALLM__X(set)(u[t * ldu + k]), acc[g * T + t]);
+            }
+        ALLM__UNROLL(4) for (int g = 0; g < G; g++)
+            ALLM__UNROLL(8) for (int t = 0; t < T; t++) {
+                float *to = y + t * ldy + g * ALLM__ROWS + r;
+                ALLM__X(store)(to, ALLM__X(fma)(acc[g * T + t], by, ALLM__X(load)(to)));
+            }
+    }
+}
+
+/* Whole groups: all of G, or one of them for all tokens. Returns how many. */
+ALLM__INLINE int ALLM__K(cols_some)(const uint8_t *b, int id, int64_t rank, int64_t n_groups, const float *u,
+                                    int64_t ldu, int32_t n_tokens, float factor, float *y, int64_t ldy) {
+    const int G = n_tokens < 8 && n_groups >= 4 ? 4 : 1;
+    int32_t   t = 0;
+    for (; t + 8 <= n_tokens; t += 8) ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 8, 1);
+    for (; t < n_tokens; t++)
+        if (G == 4) ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 1, 4);
+        else ALLM__K(cols_run)(b, id, rank, u + t * ldu, ldu, factor, y + t * ldy, ldy, 1, 1);
+    return G;
+}
+
+static void ALLM__K(add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_t r0, int64_t r1, const float *u,
+                                  int64_t ldu, int32_t n_tokens, float factor, float *y, int64_t ldy) {
+    const size_t n_group = (size_t)rank * ALLM__ROWS * (id == ALLM__F32 ? 4 : 2);
+    float        own[ALLM__TOKENS * ALLM__ROWS];
+    for (int64_t g = r0 / ALLM__ROWS, n; g * ALLM__ROWS < r1; g += n) {
+        const int64_t  row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
+        const uint8_t *at = b + (size_t)g * n_group;
+        float         *to = y + row + lo - r0; /* row lo's */
+        n = 1;
+        if (hi - lo == ALLM__ROWS && id == ALLM__F32)
+            n = ALLM__K(cols_some)(at, ALLM__F32, rank, (r1 - row) / ALLM__ROWS, u, ldu, n_tokens, factor, to, ldy);
+        else if (hi - lo == ALLM__ROWS)
+            n = ALLM__K(cols_some)(at, ALLM__F16, rank, (r1 - row) / ALLM__ROWS, u, ldu, n_tokens, factor, to, ldy);
+        else
+            for (int32_t t = 0, T; t < n_tokens; t += T) { /* rows that are not there have zeros */
+                T = ALLM__MIN(n_tokens - t, ALLM__TOKENS);
+                ALLM__K(rows_in)(own, to + t * ldy - lo, ldy, T, lo, hi);
+                if (id == ALLM__F32)
+                    ALLM__K(cols_some)(at, ALLM__F32, rank, 1, u + t * ldu, ldu, T, factor, own, ALLM__ROWS);
+                else ALLM__K(cols_some)(at, ALLM__F16, rank, 1, u + t * ldu, ldu, T, factor, own, ALLM__ROWS);
+                ALLM__K(rows_out)(own, to + t * ldy - lo, ldy, T, lo, hi);
+            }
+    }
+}
+
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
-    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
-     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves),                   \
+    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(mul_few_rows),\
+     ALLM__K(add_few_cols), ALLM__K(rms_norm), ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), \
+     ALLM__K(rope_halves),                                                                            \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
@@ -38367,13 +38524,14 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * 2021, arXiv 2106.09685), rows of the sum brought to given lengths (DoRA, Liu et al. 2024, arXiv 2402.09353), tensors
  * put in place of the model's. Reads what PEFT and mlx-lm write, and GGUF adapters; which tensor of the model is meant
  * the tables of room arch say, for models from either container. Holds after allm__lora_open: all that the adapter has
- * is understood and fits a tensor of the model; A and B are floats in kernel layout, their rows in the order of the
+ * is understood and fits a tensor of the model; A and B are in kernel layout, their rows in the order of the
  * model's. Immutable afterwards, shared by sessions in any threads. A product is taken apart, y = W x + s B (A x), in
  * float32 on both paths, so W stays as it is, quantised or not, and a token's numbers depend on neither batch nor
- * threads. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF adapters. */
+ * threads. A and B are halves, on the reference path floats. Spec: PEFT 0.21, mlx-lm 0.32, llama.cpp's GGUF
+ * adapters. */
 
-enum { ALLM__LORA_TOKENS = 32, ALLM__LORA_ROWS = 256 }; /* of a block whose B (A x) is made at once */
-enum { ALLM__LORA_FEW = 4 }; /* tokens that take longer to read an adapter for than to multiply */
+enum { ALLM__LORA_TOKENS = 32 }; /* of a block whose B (A x) is made at once */
+enum { ALLM__LORA_FEW = 4, ALLM__LORA_SLICE = 32 }; /* tokens that wait for memory; rows until more is fetched */
 enum { ALLM__LORA_MAX_RANK = 1 << 14, ALLM__LORA_MAX_PATTERNS = 256 };
 
 typedef enum allm__lora_kind { ALLM__LORA_PEFT, ALLM__LORA_MLX, ALLM__LORA_GGUF } allm__lora_kind;
@@ -38387,12 +38545,14 @@ enum { /* tensors of a module */
 };
 
 typedef struct allm__lora_pair { /* s B A, for a matrix or one of a stack */
-    allm__mat    a;        /* [rank, n_cols] packed */
-    const float *b;        /* [n_rows, rank] by blocks of ALLM__LORA_ROWS rows, each turned round: [rank][rows], so that
-                              a small rank costs no more than its numbers */
-    const float *fa, *fb;  /* or, where rows of the sum are looked up, both as they are */
-    int64_t      rank;     /* 0: nothing is added */
-    float        scale;
+    const uint8_t *a;      /* [rank, n_cols], as mul_few_rows takes it ... */
+    const uint8_t *b;      /* ... and [n_rows, rank], as add_few_cols does */
+    const float   *fa, *fb; /* or, where rows of the sum are looked up, both as they are */
+    int32_t        id;     /* of their type: F16, on the reference path F32 */
+    float          scale;  /* s */
+    float          unit;   /* B A of these numbers is so many times what is meant: a power of two */
+    int64_t        rank;   /* 0: nothing is added */
+    int64_t        n_cols;
 } allm__lora_pair;
 
 typedef struct allm__lora_field { /* a matrix or a vector of the model, with what becomes of it */
@@ -38461,53 +38621,48 @@ typedef struct allm__lora { /* an adapter in a session */
     size_t          n_scratch, n_mem;
 } allm__lora;
 
-/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n, all of one block; then times the row's
- * factor. u [T, rank] is A x of these T tokens, v [ALLM__LORA_ROWS] scratch. */
+/* y[t * ldy + i] += what row first + i of the pair gives for token t, i < n; then times the row's factor. u [T, rank]
+ * is A x of these T tokens. */
 static void allm__lora_add_rows(const allm__lora_use *use, const allm__lora_pair *p, const allm__kern *kern,
-                                int64_t first, int64_t n, const float *u, int32_t T, float *v, float *y, int64_t ldy) {
-    const float  s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
-    const int64_t skip = first % ALLM__LORA_ROWS, n_block = ALLM__MIN(use->f->n_rows - first + skip, ALLM__LORA_ROWS);
-    const float  *b = p->b + (first - skip) * p->rank + skip;
-    for (int32_t t = 0; t < T; t++, y += ldy, u += p->rank) {
-        memset(v, 0, (size_t)n * sizeof *v);
-        for (int64_t k = 0; k < p->rank; k++) kern->add_scaled(v, b + k * n_block, u[k], n);
-        kern->add_scaled(y, v, s, n);
+                                int64_t first, int64_t n, const float *u, int32_t T, float *y, int64_t ldy) {
+    const float s = use->scale * p->scale, *factor = use->factor, *bias = use->f->bias;
+    kern->add_few_cols(p->b, p->id, p->rank, first, first + n, u, p->rank, T, s / p->unit, y, ldy);
+    for (int32_t t = 0; t < T && (bias || factor); t++, y += ldy) {
         if (bias) kern->add_scaled(y, bias + first, s, n);
         for (int64_t i = 0; factor && i < n; i++) y[i] *= factor[first + i];
     }
 }
 
-/* Few tokens wait for memory: A and these rows of B are asked for together, before the products walk over them. */
-static void allm__lora_fetch(const allm__lora_pair *p, int64_t r0, int64_t r1) {
-    const uint8_t *b   = (const uint8_t *)(p->b + r0 * p->rank);
-    const size_t   n_a = (size_t)((p->rank + ALLM__ROWS - 1) / ALLM__ROWS * ALLM__ROWS * p->a.n_cols) * sizeof(float),
-                   n_b = (size_t)((r1 - r0) * p->rank) * sizeof(float);
-    for (size_t i = 0; i < n_a; i += 64) ALLM__PREFETCH_FAR(p->a.packed, i);
-    for (size_t i = 0; i < n_b; i += 64) ALLM__PREFETCH_FAR(b, i);
+static size_t allm__lora_size(int32_t id) { return id == ALLM__F32 ? sizeof(float) : sizeof(uint16_t); }
+
+/* Few tokens wait for memory: while rows [r, end) of [r0, r1) of w are multiplied, their share of A and their rows of B
+ * are already on their way. */
+static void allm__lora_fetch(const allm__mat *w, int64_t r0, int64_t r1, int64_t r, int64_t end) {
+    const allm__lora_field *f = w->lora->f;
+    const allm__lora_pair  *p = &f->pairs[(w->row0 + r) / f->n_rows];
+    if (!p->rank) return;
+    const size_t   n = (size_t)(end - r), n_row = (size_t)p->rank * allm__lora_size(p->id);
+    const size_t   n_a = (size_t)p->n_cols * n_row / (size_t)(r1 - r0); /* bytes for a row */
+    const uint8_t *a = p->a + n_a * (size_t)(r - r0), *b = p->b + (size_t)((w->row0 + r) % f->n_rows) * n_row;
+    for (size_t i = 0; i < n * n_a; i += 64) ALLM__PREFETCH_FAR(a, i);
+    for (size_t i = 0; i < n * n_row; i += 64) ALLM__PREFETCH_FAR(b, i);
 }
 
 /* What the adapter adds to y[t * ldy + r], rows [r0, r1) of w for n_tok tokens in[t * ld]. The arguments are those of a
- * product, scratch too. Every part makes A x anew: that is little beside W x, and needs no other stage. */
+ * product. Every part makes A x anew: that is little beside W x, and needs no other stage. */
 static void allm__lora_add(const allm__lora *l, const allm__kern *kern, const allm__mat *w, int64_t r0, int64_t r1,
-                           const float *in, int64_t ld, int32_t n_tok, float *y, int64_t ldy, int32_t i_part,
-                           void *scratch) {
+                           const float *in, int64_t ld, int32_t n_tok, float *y, int64_t ldy, int32_t i_part) {
     const allm__lora_field *f = w->lora->f;
-    float                  *u = l->scratch + (size_t)i_part * l->n_scratch, *v;
+    float                  *u = l->scratch + (size_t)i_part * l->n_scratch;
     for (int64_t r = r0, end; r < r1; r = end) {
         const int64_t          at = w->row0 + r, first = at % f->n_rows;
         const allm__lora_pair *p = &f->pairs[at / f->n_rows];
         end = ALLM__MIN(r1, r + f->n_rows - first);
         if (!p->rank) continue;
-        v = u + ALLM__LORA_TOKENS * p->rank;
-        if (n_tok <= ALLM__LORA_FEW) allm__lora_fetch(p, first, first + end - r);
         for (int32_t t = 0, T; t < n_tok; t += T) {
             T = ALLM__MIN(n_tok - t, ALLM__LORA_TOKENS);
-            kern->gemm_f32(&p->a, 0, p->rank, in + t * ld, ld, T, u, p->rank, scratch);
-            for (int64_t i = r, n; i < end; i += n) { /* blocks end where those of the whole matrix do */
-                const int64_t row = first + i - r;
-                n = ALLM__MIN(end - i, ALLM__LORA_ROWS - row % ALLM__LORA_ROWS);
-                allm__lora_add_rows(w->lora, p, kern, row, n, u, T, v, y + t * ldy + i, ldy);
-            }
+            kern->mul_few_rows(p->a, p->id, p->rank, p->n_cols, in + t * ld, ld, T, u, p->rank);
+            allm__lora_add_rows(w->lora, p, kern, first, end - r, u, T, y + t * ldy + r, ldy);
         }
     }
 }
@@ -38633,7 +38788,8 @@ static allm_status allm__lora_read_names(allm_adapter *a, allm_error *err) {
                               "tensor \"%.*s\": a name of %llu bytes", ALLM__SHOW(name), (unsigned long long)name.len);
         const int part = allm__lora_part_of(a, name, &module);
         if (part >= 0 && t[i].fmt)
-            a->n_left += t[i].n_bytes / (size_t)t[i].fmt->n_bytes * (size_t)t[i].fmt->n_weights * sizeof(float);
+            a->n_left += t[i].n_bytes / (size_t)t[i].fmt->n_bytes * (size_t)t[i].fmt->n_weights *
+                         (a->m->reference ? sizeof(float) : sizeof(uint16_t));
         if (part < 0 && a->kind == ALLM__LORA_GGUF)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t[i].file, (int64_t)t[i].offset,
                               "tensor \"%.*s\" is neither lora_a nor lora_b of one", ALLM__SHOW(name));
@@ -38876,28 +39032,54 @@ static int allm__lora_pack(allm_adapter *a, allm__mat *w) {
     return w->packed = to, to != NULL;
 }
 
-/* A and B for products, from floats [rank, n_cols] and [n_rows, rank]. */
-static int allm__lora_lay_pair(allm_adapter *a, allm__lora_pair *p, const float *fb, int64_t n_rows) {
-    size_t n_b;
-    float *to;
-    if (!allm__lora_pack(a, &p->a) || !allm__mul((size_t)n_rows, (size_t)p->rank * sizeof *to, &n_b) ||
-        !(to = (float *)allm__lora_room(a, n_b)))
-        return 0;
-    p->a.data = p->a.packed; /* only tells that it is there */
-    p->b = to;
-    for (int64_t r = 0, n; r < n_rows; r += n) {
-        n = ALLM__MIN(n_rows - r, ALLM__LORA_ROWS);
-        for (int64_t k = 0; k < p->rank; k++)
-            for (int64_t i = 0; i < n; i++) *to++ = fb[(r + i) * p->rank + k];
-    }
-    return 1;
-}
-
 static allm__mat allm__lora_floats(float *x, int64_t n_rows, int64_t n_cols) {
     allm__mat m = {0};
     m.fmt = allm__fmt_of(ALLM__F32), m.data = x, m.n_rows = n_rows, m.n_cols = n_cols;
     m.row_bytes = (size_t)n_cols * sizeof *x;
     return m;
+}
+
+/* Numbers for products as halves, times a power of two that brings the largest one near the top of their range, so
+ * that small ones are not too small; or as floats, of which nothing is lost. Returns the power of two. */
+static float allm__lora_round(int32_t id, const float *x, size_t n, uint8_t *to) {
+    float most = 0;
+    int   e = 0;
+    if (id == ALLM__F32) return memcpy(to, x, n * sizeof *x), 1.0f;
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(x[i]) <= FLT_MAX) most = ALLM__MAX(most, fabsf(x[i]));
+    if (most > 0) frexpf(most, &e);
+    const float by = ldexpf(1, ALLM__MAX(-60, ALLM__MIN(60, 15 - e)));
+    for (size_t i = 0; i < n; i++, to += sizeof(uint16_t)) {
+        const uint16_t h = allm__f32_to_f16(x[i] * by);
+        to[0] = (uint8_t)h, to[1] = (uint8_t)(h >> 8); /* as products read them */
+    }
+    return by;
+}
+
+/* A and B for products, from floats [rank, n_cols] and [n_rows, rank]. */
+static int allm__lora_lay_pair(allm_adapter *a, allm__lora_pair *p, const float *fa, const float *fb, int64_t n_rows) {
+    const size_t size = allm__lora_size(p->id), rank = (size_t)p->rank, n_cols = (size_t)p->n_cols;
+    const size_t cols = allm__round_up(n_cols, ALLM__ROWS), rows = allm__round_up((size_t)n_rows, ALLM__ROWS);
+    size_t       n_a, n_b;
+    uint8_t     *own, *to;
+    if (!allm__mul(rank * size, cols, &n_a) || !allm__mul(rank * size, rows, &n_b) ||
+        !(own = (uint8_t *)allm__alloc(&a->m->host, ALLM__MAX(n_a, n_b), 64)))
+        return 0;
+    p->unit = allm__lora_round(p->id, fa, rank * n_cols, own);
+    if ((p->a = to = (uint8_t *)allm__lora_room(a, n_a)) != NULL)
+        for (size_t k = 0; k < rank; k++, to += cols * size) {
+            memcpy(to, own + k * n_cols * size, n_cols * size);
+            memset(to + n_cols * size, 0, (cols - n_cols) * size);
+        }
+    p->unit *= allm__lora_round(p->id, fb, (size_t)n_rows * rank, own);
+    if ((p->b = to = p->a ? (uint8_t *)allm__lora_room(a, n_b) : NULL) != NULL)
+        for (size_t i = 0; i < rank * rows; i++, to += size) {
+            const size_t r = i / (rank * ALLM__ROWS) * ALLM__ROWS + i % ALLM__ROWS, k = i / ALLM__ROWS % rank;
+            if (r < (size_t)n_rows) memcpy(to, own + (r * rank + k) * size, size);
+            else memset(to, 0, size);
+        }
+    allm__free(&a->m->host, own, ALLM__MAX(n_a, n_b));
+    return p->b != NULL;
 }
 
 typedef struct allm__lora_norms { /* lengths of rows of W and s B A */
@@ -38969,17 +39151,17 @@ static allm_status allm__lora_lengths(const allm__lora_load *b, const allm__lora
 static allm_status allm__lora_finish_pair(const allm__lora_load *b, const allm__lora_module *mod, float *fa, float *fb,
                                           int64_t n_cols, int64_t rank, allm__lora_pair *p) {
     allm_adapter   *a  = b->a;
-    const allm__mat wb = allm__lora_floats(fb, b->field->n_rows, rank);
-    p->a = allm__lora_floats(fa, rank, n_cols);
+    const allm__mat wa = allm__lora_floats(fa, rank, n_cols), wb = allm__lora_floats(fb, b->field->n_rows, rank);
+    p->id = a->m->reference ? ALLM__F32 : ALLM__F16, p->n_cols = n_cols;
     if (allm__lora_scale(a, mod, rank, &p->scale, b->err)) return b->err->status;
     if (a->wants_size && !mod->part[ALLM__LORA_SIZE])
         return allm__lora_bad(b, mod, ALLM_E_FORMAT, "DoRA is set, but it has no lengths");
-    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &p->a, &wb, p->scale)) return b->err->status;
+    if (mod->part[ALLM__LORA_SIZE] && allm__lora_lengths(b, mod, &wa, &wb, p->scale)) return b->err->status;
     if (mod->part[ALLM__LORA_BIAS] && allm__lora_vector(b, mod, ALLM__LORA_BIAS, &b->field->bias))
         return b->err->status;
     p->rank = rank, a->max_rank = ALLM__MAX(a->max_rank, rank);
     if (b->v.row->kind == 't') return p->fa = fa, p->fb = fb, ALLM_OK;
-    return allm__lora_lay_pair(a, p, fb, b->field->n_rows) ? ALLM_OK : allm__fail_memory(b->err, 1);
+    return allm__lora_lay_pair(a, p, fa, fb, b->field->n_rows) ? ALLM_OK : allm__fail_memory(b->err, 1);
 }
 
 /* Matrix i_mat of a module's stack (MLA's keys: head i_mat) to a pair. Keys of MLA are W's rows turned round, head by
@@ -39077,7 +39259,7 @@ static allm_status allm__lora_bind_tied(allm__lora_load *b, const allm__lora_fie
         allm__lora_pair      *p = (allm__lora_pair *)allm__arena_array(&a->as.arena, 1, sizeof *p, sizeof(void *));
         if (!f || !p) return allm__fail_memory(b->err, sizeof *p);
         *p = from, f->pairs = p, f->n_pairs = 1, f->n_rows = n_rows;
-        if (!allm__lora_lay_pair(a, p, p->fb, n_rows)) return allm__fail_memory(b->err, 1);
+        if (!allm__lora_lay_pair(a, p, p->fa, p->fb, n_rows)) return allm__fail_memory(b->err, 1);
     }
     return ALLM_OK;
 }
@@ -39137,7 +39319,10 @@ static allm_status allm__lora_turn_whole(allm__lora_load *b, char *field) {
         if (b->field->is_vector) x[r] = v[allm__lora_row(b, r)];
         else allm__mat_row(w, allm__lora_row(b, r), 0, n_cols, x + r * n_cols);
     if (b->field->is_vector) *(const float **)(void *)field = x;
-    else *w = allm__lora_floats(x, n_rows, n_cols);
+    else {
+        *w = allm__lora_floats(x, n_rows, n_cols);
+        w->fmt->quant(x, x, n_rows * n_cols); /* as in files */
+    }
     return ALLM_OK;
 }
 
@@ -39371,7 +39556,7 @@ static float allm__lora_factor(const allm__lora_field *f, int64_t r, double t) {
 static char *allm__lora_lay(const allm_adapter *a, int32_t n_parts, allm__lora *l, float **factors, allm__layout *at) {
     size_t n_factors = 0;
     for (size_t i = 0; i < a->n_fields; i++) n_factors += a->fields[i].norm ? (size_t)a->fields[i].n_rows : 0;
-    const size_t n_scratch = ALLM__LORA_TOKENS * (size_t)a->max_rank + ALLM__LORA_ROWS;
+    const size_t n_scratch = ALLM__LORA_TOKENS * (size_t)a->max_rank;
     char *self = (char *)allm__layout_array(at, 1, sizeof *l);
     allm__layer *layers = (allm__layer *)allm__layout_array(at, (size_t)a->m->hp.n_layer, sizeof *layers);
     allm__lora_use *uses = (allm__lora_use *)allm__layout_array(at, a->n_fields, sizeof *uses);
@@ -42125,16 +42310,19 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     uint8_t      *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
     const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
-    const int64_t n_slice = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int     fetch   = w->lora && n_tok <= ALLM__LORA_FEW;
+    const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int64_t n_slice = fetch ? ALLM__MIN(n_whole, ALLM__LORA_SLICE) : n_whole;
     allm__acts    own;
     ABSTRACTLLM_ASSERT(!w->order || !floats);
     if (w->order && r0 < r1) acts = allm__fwd_reorder(f, w, in, ld, acts, n_tok, i_part, &own);
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
+        if (fetch) allm__lora_fetch(w, r0, r1, r, end);
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
         else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
     }
-    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part, scratch);
+    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part);
 }
 
 /* The same for the input of the batch. */
@@ -45127,7 +45315,7 @@ typedef struct allm__spec {
     /* what passes take; kept from one generation to the next */
     float             one;                        /* seconds of one token; 0: not known */
     float             times[ALLM__SPEC_MOST + 2]; /* of i tokens, by it; 0: not measured */
-    float             slope;                      /* what a further token takes, by it */
+    float             slope;                      /* what further tokens take, by allm__spec_shape */
     /* the smaller model */
     allm_session     *draft;   /* NULL: none */
     size_t            n_same;  /* tokens of it that are ids[0 .. n_same) */
@@ -45137,10 +45325,17 @@ typedef struct allm__spec {
 
 /* ---- what a pass takes */
 
+/* What n tokens in a pass take beyond one, about, by one: up to 4 are multiplied together, 5 to 8 in two rounds, more
+ * with unpacked weights. Measured with AVX-512; elsewhere it is a first guess. */
+static float allm__spec_shape(size_t n) {
+    static const float few[] = {0, 0, 0.15f, 0.5f, 0.75f, 1.5f, 1.8f, 2.4f, 2.7f};
+    return n < ALLM__COUNT(few) ? few[n] : 4 + 0.45f * (float)(n - 8);
+}
+
 /* A pass of n tokens, by that of one. */
 static float allm__spec_time(const allm__spec *p, size_t n) {
     if (n <= ALLM__SPEC_MOST + 1 && p->times[n] > 0) return p->times[n];
-    return 1 + p->slope * (float)(n - 1);
+    return 1 + p->slope * allm__spec_shape(n);
 }
 
 /* A pass of n tokens took so many seconds. An odd one (the process was not running) does little harm, and what was
@@ -45151,13 +45346,13 @@ static void allm__spec_timed(allm__spec *p, size_t n, double seconds) {
     if (n == 1) {
         p->one += p->one > 0 ? (ALLM__MIN(t, 2 * p->one) - p->one) / 8 : t;
         for (int i = 2; i <= ALLM__SPEC_MOST + 1; i++)
-            if (p->times[i] > 0) p->times[i] += (1 + p->slope * (float)(i - 1) - p->times[i]) / 512;
+            if (p->times[i] > 0) p->times[i] += (1 + p->slope * allm__spec_shape((size_t)i) - p->times[i]) / 512;
         return;
     }
     if (!(p->one > 0)) return;
     const float old = allm__spec_time(p, n), now = ALLM__MIN(by, 2 * old);
     p->times[n] = p->times[n] > 0 ? old + (now - old) / 8 : now;
-    p->slope += (ALLM__MAX(0.02f, (now - 1) / (float)(n - 1)) - p->slope) / 8;
+    p->slope += (ALLM__MAX(0.05f, (now - 1) / allm__spec_shape(n)) - p->slope) / 8;
 }
 
 /* ---- how often guesses are right */
@@ -45182,7 +45377,7 @@ static size_t allm__spec_worth(const allm__spec *p, int kind, size_t most, size_
         all *= p->hits[kind == ALLM__SPEC_MODEL ? kind : allm__spec_kind(p->alike + (int32_t)n - 1)];
         tokens += all;
         float time = allm__spec_time(p, 1 + n_again + n) + asking * (float)n;
-        if (p->s->n_state) time += (1 - all) * p->slope * tokens; /* those that were right come again */
+        if (p->s->n_state) time += (1 - all) * 0.4f * p->slope * tokens; /* those that were right come again */
         if (tokens > best * time) best = tokens / time, n_best = n;
     }
     return n_best;
@@ -45358,7 +45553,7 @@ static void allm__spec_begin(allm__spec *p, allm_session *s, const allm__spec_co
     p->s = s, p->n_drafted = p->n_accepted = p->kind = 0, p->next = 0, p->alike = 0;
     p->fixed = c->n_guess, p->most = c->off ? 0 : c->n_guess ? c->n_guess : ALLM__SPEC_AUTO;
     p->wait = 0, p->pause = ALLM__SPEC_WAIT;
-    if (!(p->slope > 0)) p->slope = 0.4f;
+    if (!(p->slope > 0)) p->slope = 1;
     if (!p->most) return;
     for (p->n_place = 64; p->n_place < 2 * (size_t)s->n_ctx;) p->n_place *= 2;
     p->place = (int32_t *)allm__alloc_zero(&s->m->host, p->n_place * sizeof *p->place, 64);
@@ -46561,9 +46756,7 @@ static int allm__sess_turn(allm__sess *s, const int32_t *ids, size_t n) {
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
 static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
-    size_t i = 0, most = ALLM__MIN(s->n, n - 1);
-    while (i < most && s->ids[i] == ids[i]) i++;
-    return i;
+    return allm__sess_same(s->ids, s->n, ids, n - 1);
 }
 
 /* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. It is one part of a call that is
@@ -47235,9 +47428,7 @@ static void allm__remote_put_messages(allm__remote_ask *a) {
         allm__json_put_key(&a->body, NULL);
         allm__buf_putc(&a->body, '{');
         allm__remote_put(&a->body, "role", m.role);
-        if (!m.content && m.n_tool_calls && openai)
-            allm__json_put_key(&a->body, "content"), allm__buf_puts(&a->body, "null");
-        else allm__remote_put_content(a, &m);
+        if (m.content || !m.n_tool_calls || !openai) allm__remote_put_content(a, &m); /* not all servers take null */
         if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
         allm__remote_put_calls(a, &m, openai);
         if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);

@@ -10,7 +10,9 @@
 #define ABSTRACTLLM_IMPLEMENTATION
 #define ABSTRACTLLM_ASSERT(x) ((x) ? (void)0 : test_promise(#x, __FILE__, __LINE__))
 void test_promise(const char *text, const char *file, int line);
+#define pthread_create test_pthread_create /* of <pthread.h> too: threads that cannot be made, see test_util.h */
 #include "../abstractllm.h"
+#undef pthread_create
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1614,10 +1614,13 @@ static int64_t api_read(void *ctx, uint64_t offset, void *dst, size_t n_bytes) {
     return (int64_t)n;
 }
 
+/* FAULTS 42: from memory at an odd address, or that can only be read, too. */
 static void test_api_sources(void **state) {
     script_host   h;
     size_t        n;
     char         *bytes = test_read(SCRIPT_TINY, &n), *odd = (char *)malloc(n + 64);
+    int           fd    = open(SCRIPT_TINY, O_RDONLY);
+    void         *map   = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
     api_reader    reader = {bytes, n, 1000, 0, 0, 0}, large = {bytes, n, SIZE_MAX, 0, 0, 0};
     (void)state;
     assert_true(bytes && odd);
@@ -1625,7 +1628,8 @@ static void test_api_sources(void **state) {
     allm_llm     *llm  = script_open_path(&h, SCRIPT_TINY);
     script_answer want = script_answer_of(llm, api_story(20));
     allm_destroy(llm);
-    for (int i = 0; i < 5; i++) {
+    assert_true(map != MAP_FAILED);
+    for (int i = 0; i < 6; i++) {
         allm_source       src = {0};
         allm_config       c   = {0};
         allm_capabilities caps;
@@ -1634,6 +1638,7 @@ static void test_api_sources(void **state) {
         else if (i == 1) src.read = api_read, src.size = n, src.ctx = &reader;
         else if (i == 2) src.read = api_read, src.size = n, src.ctx = &large;
         else if (i == 3) src.data = odd + 1 + i, src.n_bytes = n; /* at an odd address */
+        else if (i == 4) src.data = map, src.n_bytes = n;
         else src.path = SCRIPT_TINY;
         c.source = &src, c.runtime = h.rt;
         llm = script_open(&h, NULL, c);
@@ -1644,7 +1649,7 @@ static void test_api_sources(void **state) {
         assert_int_equal(allm_get_capabilities(llm, &caps, NULL), ALLM_OK);
         allm_destroy(llm);
     }
-    free(bytes), free(odd);
+    free(bytes), free(odd), munmap(map, n), close(fd);
     script_end(&h);
 }
 

@@ -275,6 +275,29 @@ static void test_job_arguments(void **state) {
     allm_destroy(llm), script_end(&h);
 }
 
+/* No thread can be made for jobs: said at once, and the next job tries again. */
+static void test_job_fault_40_no_thread(void **state) {
+    script_host  h;
+    allm_request req = {0};
+    allm_job    *job = NULL;
+    allm_config  c   = {0};
+    (void)state;
+    TEST_NEEDS_THREADS();
+#ifndef ABSTRACTLLM_NO_THREADS
+    script_begin(&h, 1);
+    c.model = "any", req.prompt = "some words";
+    allm_llm *llm = script_open(&h, "echo", c);
+    test_threads_left = 0;
+    assert_int_equal(allm_generate_async(llm, &req, &job, &h.err), ALLM_E_MEMORY);
+    test_threads_left = -1;
+    assert_null(job);
+    assert_non_null(strstr(h.err.message, "no thread"));
+    assert_int_equal(allm_generate_async(llm, &req, &job, &h.err), ALLM_OK);
+    job_expect(job, ALLM_OK, "some words");
+    allm_destroy(llm), script_end(&h);
+#endif
+}
+
 static void test_job_no_memory(void **state) {
     (void)state;
     for (int64_t k = 0; k < 40; k++) {
@@ -373,6 +396,7 @@ static const struct CMUnitTest test_job[] = {
     cmocka_unit_test(test_job_order),     cmocka_unit_test(test_job_cancel),
     cmocka_unit_test(test_job_and_call),  cmocka_unit_test(test_job_destroyed_object),
     cmocka_unit_test(test_job_in_its_callback), cmocka_unit_test(test_job_arguments),
+    cmocka_unit_test(test_job_fault_40_no_thread),
     cmocka_unit_test(test_job_no_memory), cmocka_unit_test(test_job_many),
 #endif
     cmocka_unit_test(test_job_same),

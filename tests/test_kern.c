@@ -106,7 +106,7 @@ static void test_kern_acts_contract(void **state) {
                     sum[0] += q, sum[1 + i / 16] += q;
                 }
                 for (int h = 0; h < 3; h++) {
-                    assert_int_equal(g.n[h * W], -sum[h]);
+                    assert_int_equal(g.n[h * W], -128 * sum[h]);
                     assert_true(fabs((double)g.s[h * W] - sum[h] * (double)*g.d) < 1e-4);
                 }
             }
@@ -667,6 +667,91 @@ static void test_kern_families(void **state) {
         assert_true(y[n] == 5);
         free(x), free(u), free(y), free(z);
     }
+}
+
+/* A product with few rows: the same. */
+static void test_kern_few_rows(void **state) {
+    enum { ROWS = 11, COLS = 83, UP = 96, TOKENS = 9 };
+    static const struct { int32_t n_rows, n, n_tokens; } cuts[] = {
+        {1, 1, 1}, {8, 64, 1}, {4, 16, 4}, {ROWS, COLS, TOKENS}, {3, 31, 5}, {6, 0, 2}, {7, 80, 3}, {0, 16, 1},
+    };
+    const allm__kern *scalar = allm__kern_find("scalar");
+    float *x = test_kern_floats(COLS * TOKENS), *a = test_kern_floats(ROWS * UP);
+    (void)state;
+    for (int half = 0; half < 2; half++) {
+        const int id = half ? ALLM__F16 : ALLM__F32;
+        uint8_t  *packed = (uint8_t *)test_pack_aligned(ROWS * UP * sizeof *a);
+        TEST_KERN_EACH(k)
+        for (size_t i = 0; i < ALLM__COUNT(cuts); i++) {
+            const int32_t n_rows = cuts[i].n_rows, n = cuts[i].n, up = (n + 15) / 16 * 16, T = cuts[i].n_tokens;
+            float         got[ROWS * TOKENS], want[ROWS * TOKENS];
+            memset(got, 0, sizeof got), memset(want, 0, sizeof want);
+            for (int32_t r = 0; r < n_rows * up; r++) {
+                const float    v = r % up < n ? a[r] : 0;
+                const uint16_t h = allm__f32_to_f16(v);
+                if (half) packed[2 * r] = (uint8_t)h, packed[2 * r + 1] = (uint8_t)(h >> 8);
+                else memcpy(packed + 4 * r, &v, sizeof v);
+            }
+            k->mul_few_rows(packed, id, n_rows, n, x, COLS, T, got, ROWS);
+            scalar->mul_few_rows(packed, id, n_rows, n, x, COLS, T, want, ROWS);
+            test_kern_same("mul_few_rows", k, got, want, ROWS * TOKENS);
+            for (int32_t t = 0; t < T; t++) {
+                scalar->mul_few_rows(packed, id, n_rows, n, x + t * COLS, COLS, 1, want, ROWS);
+                test_kern_same("mul_few_rows, alone", k, got + t * ROWS, want, n_rows);
+                for (int32_t r = 0; r < n_rows; r++) {
+                    double sum = 0;
+                    for (int32_t c = 0; c < n; c++) {
+                        const float v = a[r * up + c];
+                        sum += (double)x[t * COLS + c] * (double)(half ? allm__f16_to_f32(allm__f32_to_f16(v)) : v);
+                    }
+                    test_kern_near("mul_few_rows", k, (double)got[t * ROWS + r], sum, 1e-5);
+                }
+            }
+        }
+        free(packed);
+    }
+    free(x), free(a);
+}
+
+/* A product with few columns: near the exact one, the scalar table's bits, and a row's and a token's alone. */
+static void test_kern_few_cols(void **state) {
+    enum { ROWS = 83, PAD = 96, TOKENS = 21, RANK = 40 };
+    static const struct { int32_t rank, n_tokens, r0, r1; } cuts[] = {
+        {1, 1, 0, ROWS}, {8, 1, 0, 64}, {8, 1, 5, 80}, {16, 9, 16, 32}, {3, 8, 0, 16}, {RANK, TOKENS, 0, ROWS},
+        {5, 13, 7, 9},   {0, 2, 0, 48}, {2, 7, 15, 17}, {16, 4, 64, ROWS},
+    };
+    const allm__kern *scalar = allm__kern_find("scalar");
+    float *b = test_kern_floats(PAD * RANK), *u = test_kern_floats(TOKENS * RANK), *y = test_kern_floats(PAD * TOKENS);
+    (void)state;
+    for (int half = 0; half < 2; half++) {
+        const int id = half ? ALLM__F16 : ALLM__F32;
+        uint8_t  *packed = (uint8_t *)test_pack_aligned(PAD * RANK * sizeof *b);
+        for (int i = 0; i < PAD * RANK && half; i++) {
+            const uint16_t h = allm__f32_to_f16(b[i]);
+            b[i] = allm__f16_to_f32(h), packed[2 * i] = (uint8_t)h, packed[2 * i + 1] = (uint8_t)(h >> 8);
+        }
+        if (!half) memcpy(packed, b, PAD * RANK * sizeof *b);
+        TEST_KERN_EACH(k)
+        for (size_t i = 0; i < ALLM__COUNT(cuts); i++) {
+            const int32_t rank = cuts[i].rank, T = cuts[i].n_tokens, r0 = cuts[i].r0, r1 = cuts[i].r1;
+            float         got[PAD * TOKENS], want[PAD * TOKENS], one[PAD * TOKENS];
+            memcpy(got, y, sizeof got), memcpy(want, y, sizeof want), memcpy(one, y, sizeof one);
+            k->add_few_cols(packed, id, rank, r0, r1, u, RANK, T, 0.7f, got + r0, PAD);
+            scalar->add_few_cols(packed, id, rank, r0, r1, u, RANK, T, 0.7f, want + r0, PAD);
+            for (int32_t n = 0; n < T * (r1 - r0); n++) {
+                const int32_t t = n / (r1 - r0), r = r0 + n % (r1 - r0), at = t * PAD + r;
+                double        sum = 0;
+                for (int32_t c = 0; c < rank; c++)
+                    sum += (double)u[t * RANK + c] * (double)b[(r / 16 * rank + c) * 16 + r % 16];
+                test_kern_near("add_few_cols", k, (double)got[at], (double)y[at] + (double)0.7f * sum, 1e-5);
+                k->add_few_cols(packed, id, rank, r, r + 1, u + t * RANK, RANK, 1, 0.7f, one + at, 1);
+            }
+            test_kern_same("add_few_cols", k, got, want, PAD * TOKENS);
+            test_kern_same("add_few_cols, alone", k, one, want, PAD * TOKENS);
+        }
+        free(packed);
+    }
+    free(b), free(u), free(y);
 }
 
 /* Steps through a state: from zeros, to another place, in place. */
@@ -1308,7 +1393,8 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_kv_codes),
     cmocka_unit_test(test_kern_attend_limits),
     cmocka_unit_test(test_kern_families),
-    cmocka_unit_test(test_kern_recurrent),
+    cmocka_unit_test(test_kern_recurrent),      cmocka_unit_test(test_kern_few_rows),
+    cmocka_unit_test(test_kern_few_cols),
     cmocka_unit_test(test_kern_attend_bits),    cmocka_unit_test(test_kern_vectors_isas),
     cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
     cmocka_unit_test(test_kern_attend_odd),

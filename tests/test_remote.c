@@ -95,7 +95,7 @@ static void test_remote_requests(void **state) {
          "Authorization: Bearer k-123\n"
          "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", "
              "\"content\": \"Q\\\"\"}, "
-         "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
+         "{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
              "\"function\": "
          "{\"name\": \"add\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}, {\"role\": \"tool\", \"content\": \"3\", "
              "\"tool_call_id\": \"c1\"}, "
@@ -659,7 +659,7 @@ static void test_remote_memory(void **state) {
 
 /* ---- a server on loopback */
 
-enum { SERVER_PLAY, SERVER_FOREVER, SERVER_SILENT, SERVER_CLOSE, SERVER_BYTES };
+enum { SERVER_PLAY, SERVER_FOREVER, SERVER_SILENT, SERVER_CLOSE, SERVER_BYTES, SERVER_RESET };
 
 typedef struct remote_server {
     int         listener, port, what, n_accepted, stop;
@@ -669,6 +669,11 @@ typedef struct remote_server {
 } remote_server;
 
 static void remote_serve(remote_server *s, int fd) {
+    const struct linger at_once = {1, 0};
+    if (s->what == SERVER_RESET) { /* the rest of the request meets a closed connection */
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        return;
+    }
     char    request[4096];
     ssize_t n = recv(fd, request, sizeof request, 0);
     if (n <= 0 || s->what == SERVER_CLOSE) return;
@@ -817,6 +822,35 @@ static void test_remote_server(void **state) {
     remote_end(&g);
 }
 
+static int remote_pipes;
+
+static void remote_count_pipe(int number) { (void)number, remote_pipes++; }
+
+/* A server that hangs up while a long request is sent: an error, no signal. */
+static void test_remote_fault_41_sigpipe(void **state) {
+    const size_t n = 8 << 20;
+    char        *text = (char *)malloc(n + 1);
+    (void)state;
+    TEST_NEEDS_THREADS();
+    memset(text, 'x', n), text[n] = 0;
+    remote_pipes = 0;
+    void (*before)(int) = signal(SIGPIPE, remote_count_pipe);
+    for (int i = 0; i < 3; i++) {
+        remote_server s;
+        remote_rig    g;
+        allm_request  q = remote_prompt(text);
+        remote_server_start(&s, SERVER_RESET, "");
+        remote_open_server(&g, &s, 5000);
+        assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_REMOTE);
+        assert_non_null(strstr(g.err.message, "127.0.0.1"));
+        remote_end(&g);
+        remote_server_stop(&s);
+    }
+    signal(SIGPIPE, before);
+    assert_int_equal(remote_pipes, 0);
+    free(text);
+}
+
 static void *remote_cancel_main(void *arg) {
     allm__plat_sleep(60);
     allm_cancel((allm_llm *)arg);
@@ -873,4 +907,5 @@ static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
     cmocka_unit_test(test_remote_floods),
     cmocka_unit_test(test_remote_server),   cmocka_unit_test(test_remote_cancel),
+    cmocka_unit_test(test_remote_fault_41_sigpipe),
 };

@@ -309,6 +309,23 @@ static void test_thr_mutex(void **state) {
 }
 #endif
 
+#ifndef ABSTRACTLLM_NO_THREADS
+/* The system makes only so many threads: the pool is that much smaller, from then on, and does its work. */
+static void test_thr_fault_40_no_threads(void **state) {
+    (void)state;
+    for (int32_t k = 0; k < 5; k++) {
+        allm__pool p;
+        allm__pool_init(&p, 4);
+        test_threads_left = k;
+        const int32_t n = test_thr_stages(&p, 100, 0);
+        test_threads_left = -1;
+        assert_int_equal(n, ALLM__MIN(k + 1, 4));
+        assert_int_equal(test_thr_parts(&p), n);
+        allm__pool_free(&p);
+    }
+}
+#endif
+
 /* Parts cover all things exactly once, in order, cut only at whole steps, and none is much larger than another. */
 static void test_thr_part(void **state) {
     (void)state;
@@ -341,7 +358,7 @@ static const struct CMUnitTest test_thr[] = {
     cmocka_unit_test(test_thr_host),
 #ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_thr_shared), cmocka_unit_test(test_thr_idle),    cmocka_unit_test(test_thr_uneven),
-    cmocka_unit_test(test_thr_late),
+    cmocka_unit_test(test_thr_late), cmocka_unit_test(test_thr_fault_40_no_threads),
     cmocka_unit_test(test_thr_mutex),
 #endif
 };

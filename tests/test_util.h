@@ -82,6 +82,15 @@ static void test_time_linear(const char *what, double t1, double t2) {
 #define TEST_NEEDS_THREADS() test_skip("%s", "a build without threads is used from one thread")
 #else
 #define TEST_NEEDS_THREADS() (void)0
+
+/* Every pthread_create of the library is this one. */
+static int test_threads_left = -1; /* so many more can be made; -1: as many as wanted */
+int pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
+int test_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*run)(void *), void *arg) {
+    if (test_threads_left == 0) return EAGAIN;
+    if (test_threads_left > 0) test_threads_left--;
+    return pthread_create(t, attr, run, arg);
+}
 #endif
 
 #ifdef ABSTRACTLLM_NO_SIMD

@@ -1,7 +1,6 @@
 /* What constrained output costs: compiling a schema, and the token mask at each token of texts that fit it.
  *
- *     cc -std=c11 -O2 -I. -Wno-unused-function -o build/bench_gram tools/bench_gram.c -lm -pthread
- *     build/bench_gram MODEL SCHEMAS.json [TEXTS]
+ *     make build/bench_gram && build/bench_gram MODEL SCHEMAS.json [TEXTS]
  *
  * MODEL: a GGUF file with a tokenizer, or a tokenizer.json. SCHEMAS.json: [{"name", "schema", "valid": [text, ...]},
  * ...], as realistic.json of the golden data. Each text is written token by token, in a run of its own; then TEXTS more

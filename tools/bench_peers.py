@@ -136,8 +136,11 @@ class Ours:
 
 
 class LlamaBench:
+    """Its tools run in a folder of their own: llama-perplexity leaves a llama.log where it runs."""
+
     def __init__(self, name, path, flags):
-        self.name, self.path, self.flags = name, path, flags
+        self.name, self.flags, self.dir = name, flags, tempfile.TemporaryDirectory()
+        self.path = os.path.abspath(path) if os.sep in path else path
 
     def speed(self, model, test, threads):
         n_p, n_g, depth = test
@@ -146,7 +149,8 @@ class LlamaBench:
             ways.append(["-p", "0", "-n", "0", "-gp", f"{depth},{n_g}"])
         for way in ways:
             try:
-                out = run([self.path, "-m", model, "-t", str(threads), "-r", "1", "-o", "json"] + way + self.flags)
+                out = run([self.path, "-m", model, "-t", str(threads), "-r", "1", "-o", "json"] + way + self.flags,
+                          cwd=self.dir.name)
                 return json.loads(out[out.index("["):])[-1]["avg_ts"]
             except (RuntimeError, ValueError):
                 if way is ways[-1]:
@@ -157,7 +161,7 @@ class LlamaBench:
         if not os.path.exists(tool):
             raise RuntimeError(f"no llama-perplexity beside {self.path}: its output is not checked")
         r = subprocess.run([tool, "-m", model, "-f", text, "-c", "512"] + self.flags, capture_output=True, text=True,
-                           timeout=1800)
+                           timeout=1800, cwd=self.dir.name)
         found = re.findall(r"Final estimate: PPL.*?= ([0-9.]+) \+/-", r.stdout + r.stderr)
         if not found:
             raise RuntimeError(f"{self.name}: no perplexity: {r.stderr[-200:].strip()}")
@@ -362,7 +366,7 @@ def main():
         sys.exit("bench_peers.py: no peer: --install, --peer NAME=PATH or --quantcpp")
     probe, log, results = Probe(), open(a.jsonl, "a") if a.jsonl else None, []
     print(f"{processor()}; load {os.getloadavg()[0]:.1f}; {time.strftime('%Y-%m-%d')}")
-    for model in a.models:
+    for model in map(os.path.abspath, a.models):
         read, macs = sizes(model)
         for peer in peers:
             if check(peer, model) is False:

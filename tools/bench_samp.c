@@ -1,5 +1,5 @@
 /* Time of one sampled token over a large vocabulary: microseconds for each chain, by ISA.
- *     cc -O2 -I. tools/bench_samp.c -lm -pthread -o build/bench_samp && build/bench_samp [N_VOCAB] */
+ *     make build/bench_samp && build/bench_samp [N_VOCAB] */
 #define _DEFAULT_SOURCE 1
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"

@@ -1,11 +1,12 @@
 /* What speculation gains: for each prompt the same answer is written with and without, turn about, and the ratio of the
- * medians of the times printed, with how many guesses were right. Texts that differ are said and end it with 1.
- *     cc -O2 -I. tools/bench_spec.c -lm -pthread -o build/bench_spec && build/bench_spec MODEL [THREADS [TURNS
- *     [TEMPERATURE [DRAFT_MODEL]]]] */
+ * medians of the times printed, with how many guesses were right; with one thread also that of processor times, which
+ * other work on the machine changes less. Texts that differ are said and end it with 1.
+ *     make build/bench_spec && build/bench_spec MODEL [THREADS [TURNS [TEMPERATURE [DRAFT_MODEL]]]] */
 #define _DEFAULT_SOURCE 1
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
 #include <stdio.h>
+#include <time.h>
 
 #define STORY \
     "The lighthouse keeper, Anna Petersen, had lived on the island of Skerry for thirty-one years when the " \
@@ -73,13 +74,15 @@ int main(int argc, char **argv) {
         allm_sampling sampling = {0};
         allm_request  req      = {0};
         allm_response r[2];
-        double        seconds[2][TURNS];
+        double        seconds[2][TURNS], busy[2][TURNS];
         sampling.temperature = argc > 4 ? (float)atof(argv[4]) : 0, sampling.seed = 7;
         req.prompt = tasks[i].prompt, req.max_tokens = tasks[i].n, req.sampling = &sampling;
         for (int turn = -1; turn < turns; turn++) /* the first one does not count */
             for (int k = 0; k < 2; k++) {
                 const int with = turn & 1 ? k : !k;
+                const clock_t from = clock();
                 if (allm_generate(llm[with], &req, &r[with], &err)) return fail(&err);
+                if (turn >= 0) busy[with][turn] = (double)(clock() - from);
                 if (turn >= 0) seconds[with][turn] = r[with].generate_s;
                 if (k == 0) continue;
                 if (r[0].completion_tokens != r[1].completion_tokens || strcmp(r[0].text, r[1].text))
@@ -87,8 +90,11 @@ int main(int argc, char **argv) {
                 if (turn + 1 < turns) allm_response_free(&r[0]), allm_response_free(&r[1]);
             }
         for (int with = 0; with < 2; with++) qsort(seconds[with], (size_t)turns, sizeof(double), compare);
-        printf("%-14s %.3f  %6.1f -> %6.1f tokens/s, %d tokens, %d of %d guesses right\n", tasks[i].name,
-               seconds[0][turns / 2] / seconds[1][turns / 2], r[0].completion_tokens / seconds[0][turns / 2],
+        for (int with = 0; with < 2; with++) qsort(busy[with], (size_t)turns, sizeof(double), compare);
+        printf("%-14s %.3f", tasks[i].name, seconds[0][turns / 2] / seconds[1][turns / 2]);
+        if (rc.n_threads == 1) printf(" (%.3f)", busy[0][turns / 2] / busy[1][turns / 2]);
+        printf("  %6.1f -> %6.1f tokens/s, %d tokens, %d of %d guesses right\n",
+               r[0].completion_tokens / seconds[0][turns / 2],
                r[0].completion_tokens / seconds[1][turns / 2], (int)r[1].completion_tokens,
                (int)r[1].accepted_tokens, (int)r[1].drafted_tokens);
         fflush(stdout);
