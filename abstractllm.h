@@ -7210,7 +7210,7 @@ ALLM__INLINE float allm__vtopbits(allm__vf a) {
  * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
  * that in a product no sum goes across lanes and no scale is broadcast. Holds: all instruction sets read the same
  * bytes; a packed matrix is at most half larger than its rows, but for the formats of least bits: 2.5 bits a weight
- * of Q1_0 and TQ1_0, 3.4 or 3.6 of IQ1 and IQ2. */
+ * of Q1_0 and TQ1_0, 3.6 of IQ1 and IQ2. */
 
 #ifndef ALLM__PASS
 
@@ -7377,8 +7377,9 @@ static const allm__pack allm__packs[] = {
 #undef ALLM__PACKS
 #undef ALLM__PACKED
 #undef ALLM__PACK
-#define ALLM__PACK(id, n_bits, n_value, shift, n_part, book) /* scales of superblocks: steps of an f32 */ \
-    {id, 256, n_bits, n_value, shift, 0, n_part, 64, 64 / (n_part) * 16, 0, 0, 0, 0, 0, book}
+/* Scales of superblocks: steps of an f32; with codes of 3 bits, which are read several times, lines are aligned. */
+#define ALLM__PACK(id, n_bits, n_value, shift, n_part, book) \
+    {id, 256, n_bits, n_value, shift, 0, n_part, 64, (n_bits) == 3 ? 64 : 64 / (n_part) * 16, 0, 0, 0, 0, 0, book}
     ALLM__PACK(ALLM__IQ4_XS, 4, 8, 7, 32, allm__iq4_values),
 #ifndef ABSTRACTLLM_NO_IQ
     ALLM__PACK(ALLM__IQ2_XXS, 3, 8, 7, 32, allm__pack_iq2),
@@ -9451,7 +9452,8 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
     const int    super = kind == ALLM__K(of_super) || kind == ALLM__K(of_steps), typed = kind == ALLM__K(of_type);
     const int    n_byte = super ? 1 : typed && j->p->at_d == ALLM__F32 ? 4 : 2;
     const size_t n_head = super ? 64 : 0;
-    const size_t n_scale = typed ? (size_t)j->p->n_scale : 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
+    const size_t n_each = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
+    const size_t n_scale = typed || kind == ALLM__K(of_steps) ? (size_t)j->p->n_scale : n_each;
     const size_t n_panel = n_scale + 128 * (size_t)n_bits, one = allm__acts_block_bytes(n_planes);
     const size_t n_block = T == 1 ? one : j->stride;
     uint8_t      list[16], *book = has_book ? list : NULL;

@@ -4,7 +4,7 @@
     tools/bench_formats.py [FORMAT ...] [--dir build/formats] [--pairs 3] [--tokens 24] [--threads 1] [--isa NAME]
                            [--allm build/allm] [--prefix "chrt -f 20"] [--test tg|pp] [--keep] [--markdown]
 
-Makes one model for each format, a llama of 151 million random weights all of whose matrices have that format (folders
+Makes one model for each format, a llama of 144 million random weights all of whose matrices have that format (folders
 whose formats have no embeddings: these in F16), in a GGUF file or a folder as the tools that write the format lay it
 out. Speed does not depend on the values. A pair is Q8_0, format, format, Q8_0, one behind the other; the table gives
 medians of pairs.
