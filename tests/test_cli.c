@@ -323,6 +323,32 @@ static void cli_unknown_architecture(void **state) {
     free(bytes);
 }
 
+/* Without a tokenizer ids go in and out: the same ones. */
+static void cli_no_tokenizer(void **state) {
+    const allm_str key = allm__str_of("tokenizer.ggml.");
+    size_t         n, n_keys = 0;
+    (void)state;
+    cli_binary();
+    char *bytes = test_read(CLI_MODEL, &n);
+    for (size_t at = 0; (at = allm__str_find(allm__str(bytes, n), key, at)) != SIZE_MAX; n_keys++) bytes[at] = 'T';
+    assert_true(n_keys > 1);
+    test_temp  t     = test_temp_new(bytes, n);
+    cli_result whole = cli("run", "-m", CLI_MODEL, "--ids", "1,60,33", "-n", "4", "--temp", "0", NULL);
+    cli_result bare  = cli("run", "-m", t.path, "--ids", "1,60,33", "-n", "4", "--temp", "0", NULL);
+    cli_check_ok(&whole), cli_check_ok(&bare);
+    assert_string_equal(bare.out, whole.out);
+    cli_free(&whole), cli_free(&bare);
+    bare = cli("run", "-m", t.path, "--ids", "1,60,33", "--seed", "5", "--json", NULL); /* to the end of the context */
+    cli_check_ok(&bare);
+    assert_non_null(strstr(bare.out, "\"finish\": \"length\""));
+    cli_free(&bare);
+    cli_check_error(cli("run", "-m", t.path, "-p", "x", NULL), 1, "no tokenizer");
+    cli_check_error(cli("run", "-m", t.path, "--ids", "1", "--stop", "x", NULL), 1, "no tokenizer");
+    cli_check_error(cli("run", "-m", t.path, "--ids", "1,99999", NULL), 1, "99999");
+    test_temp_remove(&t);
+    free(bytes);
+}
+
 static void cli_bad_requests(void **state) {
     char long_text[4096];
     (void)state;
@@ -1249,7 +1275,8 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_convert_errors),
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),
     cmocka_unit_test(cli_adapter), cmocka_unit_test(cli_no_files),      cmocka_unit_test(cli_bad_files),
-    cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_bad_requests),
+    cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_no_tokenizer),
+    cmocka_unit_test(cli_bad_requests),
     cmocka_unit_test(cli_run_text),     cmocka_unit_test(cli_run_seed),
     cmocka_unit_test(cli_run_samplers),
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),

@@ -797,14 +797,14 @@ static size_t sampling_size(flag_kind k) {
                           : 0;
 }
 
-/* The model's own sampling with the fields changed whose flags were given; NULL when none was. */
-static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, const allm_sampling **given,
-                               allm_error *err) {
+static int sampling_is_given(const opts *o) {
     int any = o->breakers.len || o->bias_ids.len;
     for (size_t i = 0; i < COUNT(flags); i++) any |= o->given[i] && sampling_size(flags[i].kind);
-    *given = any ? s : NULL;
-    if (!any) return ALLM_OK;
-    if (allm_default_sampling(llm, s, err)) return err->status;
+    return any;
+}
+
+/* The fields of s whose flags were given. */
+static void sampling_put(const opts *o, allm_sampling *s) {
     for (size_t i = 0; i < COUNT(flags); i++)
         if (o->given[i] && sampling_size(flags[i].kind))
             memcpy((char *)s + (flags[i].offset - AT(sampling)), (const char *)o + flags[i].offset,
@@ -812,6 +812,15 @@ static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, c
     if (o->bias_ids.len) s->bias_ids = o->bias_ids.ptr, s->bias = o->bias, s->n_bias = o->bias_ids.len;
     if (o->breakers.len) s->dry_breakers = o->breakers.ptr, s->n_dry_breakers = o->breakers.len;
     if (o->breakers.len == 1 && !strcmp(o->breakers.ptr[0], "none")) s->n_dry_breakers = 0;
+}
+
+/* The model's own sampling with the fields changed whose flags were given; NULL when none was. */
+static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, const allm_sampling **given,
+                               allm_error *err) {
+    *given = sampling_is_given(o) ? s : NULL;
+    if (!*given) return ALLM_OK;
+    if (allm_default_sampling(llm, s, err)) return err->status;
+    sampling_put(o, s);
     return ALLM_OK;
 }
 
@@ -917,27 +926,91 @@ static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, c
     return generate(llm, NULL, NULL, &req, o->json || o->ids.len, r, err);
 }
 
+/* What the model said, but for what was written while it came. */
+static allm_status run_end(const opts *o, const allm_response *r, allm_status status, allm_error *err) {
+    allm__buf b = buf_new();
+    if (!status && o->json) put_response(&b, r);
+    else if (!status && o->ids.len) put_ids(&b, r->token_ids, (size_t)r->completion_tokens, " ");
+    else if (!status) put_calls(&b, r);
+    if (!status) status = out_buf(&b, err);
+    if (!status && !o->json) status = r->n_tool_calls ? out_flush(err) : out_end(err);
+    else if (status && r->text_len) out_end(err); /* the message begins a line of its own */
+    if (!status && o->stats) print_stats(r);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* Ids that follow ids, until there are enough or the context is full; l: of the answer. */
+static allm_status run_ids(engine *e, const opts *o, ids *l, allm_response *r, allm_error *err) {
+    allm_sampler *sampler = NULL;
+    allm_sampling s       = {0};
+    const size_t  most    = o->max_tokens > 0 ? (size_t)o->max_tokens : 4096;
+    s.temperature = 0.7f, s.top_p = 0.9f, s.seed = -1;
+    sampling_put(o, &s);
+    r->prompt_tokens = (int32_t)o->ids.len, r->finish = ALLM_FINISH_LENGTH, r->seed = s.seed;
+    const double start  = allm__plat_seconds();
+    allm_status  status = allm_sampler_create(e->model, &s, NULL, &sampler, err);
+    if (!status) status = allm_sampler_accept(sampler, o->ids.ptr, o->ids.len, err);
+    if (!status) status = allm_session_eval(e->session, o->ids.ptr, o->ids.len, 0, err);
+    const double begun = allm__plat_seconds();
+    while (!status) {
+        int32_t id;
+        if ((status = allm_sampler_next(sampler, allm_session_logits(e->session, 0), &id, NULL, err))) break;
+        if (!ids_add(l, id)) status = allm__fail_memory(err, l->cap);
+        if (status || l->len == most) break;
+        if (!(status = allm_sampler_accept(sampler, &id, 1, err)))
+            status = allm_session_eval(e->session, &id, 1, 0, err);
+    }
+    if (status == ALLM_E_CONTEXT && l->len) status = ALLM_OK;
+    r->prompt_s = begun - start, r->generate_s = allm__plat_seconds() - begun;
+    r->token_ids = l->ptr, r->completion_tokens = (int32_t)l->len;
+    allm_sampler_destroy(sampler);
+    return status;
+}
+
+/* A model without a tokenizer: it has neither texts nor an end of its answers. */
+static allm_status run_bare(engine *e, const opts *o, allm_error *err) {
+    allm_response r      = {0};
+    ids           l      = {0};
+    char          none[] = "";
+    const double  start  = allm__plat_seconds();
+    allm_status   status = engine_session(e, o, o->n_ctx, err);
+    r.load_s = allm__plat_seconds() - start, r.text = none;
+    if (!status) status = run_ids(e, o, &l, &r, err);
+    status = run_end(o, &r, status, err);
+    ids_free(&l);
+    return status;
+}
+
+/* What only ids need, for a model that could not be opened to talk; 0: it is not that, and the error stays. */
+static int run_without_texts(const opts *o, allm_status *status, allm_error *err) {
+    engine     e = {0};
+    allm_error again;
+    int        can = o->ids.len && !o->schema_file && !o->gbnf_file && !o->n_logprobs && !o->stops.len;
+    memset(&again, 0, sizeof again);
+    can = can && *status == ALLM_E_UNSUPPORTED && !engine_open(&e, o, 0, &again) && !e.info.has_tokenizer;
+    if (can) memset(err, 0, sizeof *err), *status = run_bare(&e, o, err);
+    engine_close(&e);
+    return can;
+}
+
 static allm_status cmd_run(const opts *o, allm_error *err) {
     allm_runtime *rt  = NULL;
     allm_llm     *llm = NULL;
     allm_response r   = {0};
     tool_list     tools;
-    allm__buf     b   = buf_new(), bound = buf_new();
+    allm__buf     bound = buf_new();
     const char   *text = NULL, *file = o->schema_file ? o->schema_file : o->gbnf_file;
     allm_status   status = file ? read_path(file, &bound, err) : ALLM_OK;
     if (!status && file && !(text = allm__buf_text(&bound))) status = buf_check(&bound, err);
     memset(&tools, 0, sizeof tools);
     if (!status && o->tools_file) status = tools_read(&tools, o->tools_file, err);
     if (!status) status = llm_open(o, &rt, &llm, err);
-    if (!status) status = run_answer(o, llm, text, &tools, &r, err);
-    if (!status && o->json) put_response(&b, &r);
-    else if (!status && o->ids.len) put_ids(&b, r.token_ids, (size_t)r.completion_tokens, " ");
-    else if (!status) put_calls(&b, &r);
-    if (!status) status = out_buf(&b, err);
-    if (!status && !o->json) status = r.n_tool_calls ? out_flush(err) : out_end(err);
-    else if (status && r.text_len) out_end(err); /* the message begins a line of its own */
-    if (!status && o->stats) print_stats(&r);
-    allm__buf_free(&b), allm__buf_free(&bound);
+    if (!status || !run_without_texts(o, &status, err)) {
+        if (!status) status = run_answer(o, llm, text, &tools, &r, err);
+        status = run_end(o, &r, status, err);
+    }
+    allm__buf_free(&bound);
     allm_response_free(&r);
     allm_destroy(llm);
     allm_runtime_destroy(rt);
