@@ -9650,7 +9650,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
-    const int     far     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
+    const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
     const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
     const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1; /* groups */
@@ -9671,7 +9671,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
                 for (int64_t g = g0; g < g1; g++) {
                     const int64_t row = g * ALLM__ROWS;
-                    if (far) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, g - g0, g1 - g0);
+                    if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, g - g0, g1 - g0);
                     if (next) ALLM__K(fetch)(next + (size_t)(g - g0) * n_group, n_next, t / ALLM__TOKENS, n_tiles);
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * n_group : NULL;
