@@ -7689,7 +7689,7 @@ enum {
     ALLM__PANELS     = 192, /* that are unpacked before they are used by many tokens ... */
     ALLM__CHUNK      = 24,  /* ... at most so many of a group of rows ... */
     ALLM__CHUNK_FEW  = 4,   /* ... and by few tokens; a multiple of it is 256 columns */
-    ALLM__DIRECT     = 16,  /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
+    ALLM__DIRECT     = 8,   /* so many tokens are multiplied with packed columns as they are, if there is a kernel */
     ALLM__TOKENS     = 12,  /* of a tile of activations */
     ALLM__NEAR       = 3 << 17, /* bytes of activations that stay in a core's own cache beside panels */
     ALLM__KEYS       = 64,  /* keys of an attention block */
@@ -9375,7 +9375,7 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
     ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_load)(w->q[8 * b + k][r]);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W;
-        int32_t   start[16];
+        int32_t   start[ALLM__TOKENS];
         if ((!has_min || wide > 1) && !ALLM__X(lifts)) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
         ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
                            ALLM__X(lifts) ? a.n + i_s : start, i_s,
@@ -9646,7 +9646,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const size_t  n_tile  = allm__pack_tile_bytes(j.p);
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * n_tile;
     const int64_t per_tile = j.p->n_cols / ALLM__PANEL_COLS;
-    const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 4;
+    const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;

@@ -947,6 +947,7 @@ static allm_status run_ids(engine *e, const opts *o, ids *l, allm_response *r, a
     const size_t  most    = o->max_tokens > 0 ? (size_t)o->max_tokens : 4096;
     s.temperature = 0.7f, s.top_p = 0.9f, s.seed = -1;
     sampling_put(o, &s);
+    if (s.seed < 0) s.seed = allm__samp_os_seed(); /* to be told */
     r->prompt_tokens = (int32_t)o->ids.len, r->finish = ALLM_FINISH_LENGTH, r->seed = s.seed;
     const double start  = allm__plat_seconds();
     allm_status  status = allm_sampler_create(e->model, &s, NULL, &sampler, err);
