@@ -6386,6 +6386,7 @@ enum { /* bits of CPUID(1).ecx, CPUID(7).ebx and .ecx, XCR0 */
     ALLM__CPU7_B_AVX2 = 1 << 5, ALLM__CPU7_B_AVX512F = 1 << 16, ALLM__CPU7_B_AVX512DQ = 1 << 17,
     ALLM__CPU7_B_AVX512BW = 1 << 30, ALLM__CPU7_C_AVX512VNNI = 1 << 11,
     ALLM__CPU7_1_A_AVX512BF16 = 1 << 5, /* of CPUID(7, 1).eax */
+    ALLM__CPU0_B_AMD = 0x68747541, /* "Auth" */
     ALLM__XCR0_AVX = 0x6, ALLM__XCR0_AVX512 = 0xe6 /* the OS saves xmm, ymm; and opmasks and all of zmm */
 };
 #define ALLM__CPU7_B_AVX512VL (1u << 31)
@@ -6413,6 +6414,13 @@ static int allm__isa_avx512bf16(void) {
     unsigned a, b, c, d;
     return allm__isa_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & ALLM__CPU7_1_A_AVX512BF16);
 }
+
+/* ... on cores that make two products of 512 bits a cycle: all but AMD's family 25 (Zen 4), which has halves. */
+static int allm__isa_avx512wide(void) {
+    unsigned a, b, c, d, vendor;
+    if (!allm__isa_avx512bf16() || !__get_cpuid(0, &a, &vendor, &c, &d) || !__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    return vendor != ALLM__CPU0_B_AMD || ((a >> 8 & 15) + (a >> 20 & 255)) != 25;
+}
 #endif
 #endif
 
@@ -6427,6 +6435,7 @@ typedef struct allm__isa {
 
 static const allm__isa allm__isas[] = { /* best first; room kern has a table of the same name */
 #if defined(ALLM__X86_BF16)
+    {"avx512wide", allm__isa_avx512wide},
     {"avx512bf16", allm__isa_avx512bf16},
 #endif
 #if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
@@ -9321,8 +9330,9 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     int64_t            n_panels;
     uint8_t           *block;  /* the first panel's first block */
     size_t             stride; /* to the next block */
+    size_t             n_next; /* panels to those of the next group */
     int32_t            t, W;   /* first token; width of the tile */
-    float             *y;      /* [T][16] results, ldy apart */
+    float             *y;      /* [T][16] results, ldy apart; of a pair of groups [T][32] */
     int64_t            ldy;
     int                first;  /* what y holds is not added */
 } ALLM__K(tile);
@@ -9402,6 +9412,74 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
         ALLM__UNROLL(12) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
 }
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+/* Half b of two groups' panels times T tokens: what tile_half does, but four numbers of a token are loaded once for 32
+ * rows. A machine that makes two products a cycle loads no more than two registers in it: 79 % of its VNNI rate where
+ * the rows of one group have 68. T, has_min and n_part are constants. */
+ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const allm__ablock *a, int32_t W, int T,
+                                     int has_min, int n_part, allm__vf (*acc)[2]) {
+    const int n = 32 / n_part;
+    ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
+        const int i_s = n == 1 ? 0 : (1 + h) * W, i = n * b + h;
+        __m512i   sum[6][2];
+        ALLM__UNROLL(6) for (int t = 0; t < T; t++)
+            sum[t][0] = sum[t][1] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(a->n[i_s + t]);
+        ALLM__UNROLL(8) for (int c = 0; c < n_part / 4; c++) {
+            const __m512i q0 = _mm512_loadu_si512(w[0]->q[8 * b + 4 * h + c]);
+            const __m512i q1 = _mm512_loadu_si512(w[1]->q[8 * b + 4 * h + c]);
+            ALLM__UNROLL(6) for (int t = 0; t < T; t++) {
+                int32_t four;
+                memcpy(&four, a->q + 32 * t + 16 * h + 4 * c, sizeof four);
+                sum[t][0] = _mm512_dpbusd_epi32(sum[t][0], q0, _mm512_set1_epi32(four));
+                sum[t][1] = _mm512_dpbusd_epi32(sum[t][1], q1, _mm512_set1_epi32(four));
+            }
+        }
+        ALLM__UNROLL(6) for (int t = 0; t < T; t++)
+            ALLM__UNROLL(2) for (int g = 0; g < 2; g++) {
+                const allm__vf d = _mm512_mul_ps(_mm512_loadu_ps(w[g]->d[i]), _mm512_set1_ps(a->d[t]));
+                acc[t][g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t][g]), d, acc[t][g]);
+                if (has_min)
+                    acc[t][g] = _mm512_fmadd_ps(_mm512_loadu_ps(w[g]->m[i]), _mm512_set1_ps(a->s[i_s + t]), acc[t][g]);
+            }
+    }
+}
+
+/* Two groups' panels times T tokens; T, has_min and n_part are constants. */
+ALLM__INLINE int ALLM__K(pair_run)(const ALLM__K(tile) *j, int T, int has_min, int n_part) {
+    const allm__panel *w[2]  = {j->panels, j->panels + j->n_next};
+    uint8_t           *block = j->block;
+    allm__vf           acc[6][2];
+    ALLM__UNROLL(6) for (int t = 0; t < T; t++)
+        ALLM__UNROLL(2) for (int g = 0; g < 2; g++)
+            acc[t][g] = j->first ? _mm512_setzero_ps() : _mm512_loadu_ps(j->y + t * j->ldy + 16 * g);
+    for (int64_t i = 0; i < 2 * j->n_panels; i++, block += j->stride) {
+        const allm__ablock a = allm__acts_at(block, j->t, j->W, 1);
+        ALLM__K(pair_half)(w, (int)(i % 2), &a, j->W, T, has_min, n_part, acc);
+        w[0] += i % 2, w[1] += i % 2;
+    }
+    ALLM__UNROLL(6) for (int t = 0; t < T; t++)
+        ALLM__UNROLL(2) for (int g = 0; g < 2; g++) _mm512_storeu_ps(j->y + t * j->ldy + 16 * g, acc[t][g]);
+    return T;
+}
+
+/* Some of n tokens times two groups' panels; returns how many. */
+static int ALLM__K(pair)(const ALLM__K(tile) *j, int n) {
+    const int T = n >= 6 && n != 8 && n != 9 ? 6 : n >= 4 ? 4 : 1;
+#define ALLM__RUN(has_min, n_part)                                    \
+    do {                                                              \
+        if (T == 6) return ALLM__K(pair_run)(j, 6, has_min, n_part);  \
+        if (T == 4) return ALLM__K(pair_run)(j, 4, has_min, n_part);  \
+        return ALLM__K(pair_run)(j, 1, has_min, n_part);              \
+    } while (0)
+    if (j->p->n_part == 16) ALLM__RUN(0, 16);
+    if (j->p->has_min) ALLM__RUN(1, 32);
+    ALLM__RUN(0, 32);
+#undef ALLM__RUN
+}
+#else
+static int ALLM__K(pair)(const ALLM__K(tile) *j, int n) { return (void)j, n; } /* is not called */
+#endif
 
 enum { /* scales: before 64 columns f16; bytes, and f16 of 256 columns, or f32 of these; of the type that at_d says */
     ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_steps), ALLM__K(of_type)
@@ -9620,7 +9698,16 @@ ALLM__INLINE void ALLM__K(fetch_acts)(const allm__acts *a, int64_t i, int64_t at
     ALLM__K(fetch)(allm__acts_tile(a, i + 1) + (size_t)at * n_block, (size_t)n_blocks * n_block, part, n);
 }
 
-/* A tile of activations against the chunk of j; rows [lo, hi) of y count. */
+/* A tile of activations against the chunk of j, of two groups of rows. */
+static void ALLM__K(tokens_pair)(ALLM__K(tile) *j, float *y, int64_t ldy) {
+    j->y = y, j->ldy = ldy;
+    for (j->t = 0; j->t < j->W;) {
+        const int n = ALLM__K(pair)(j, j->W - j->t);
+        j->t += n, j->y += n * ldy;
+    }
+}
+
+/* ... of one group; rows [lo, hi) of y count. */
 static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo, int64_t hi, int n_planes) {
     float     own[ALLM__TOKENS * ALLM__ROWS];
     const int whole = hi - lo == ALLM__ROWS;
@@ -9635,8 +9722,8 @@ static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo,
 
 /* Panels of some columns of some groups of rows, and every tile of activations times all of these: what one tile meets
  * stays in the second cache, a tile's part of the columns in the first. */
-static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
-                          void *scratch) {
+ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
+                                   int64_t ldy, void *scratch, int wide_core) {
     allm__panel  *panels = (allm__panel *)scratch;
     uint8_t      *tile   = (uint8_t *)scratch + ALLM__PANELS * sizeof *panels;
     const size_t  n_block = allm__acts_block_bytes(a->n_planes);
@@ -9649,11 +9736,13 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
+    const int     pairs   = wide_core && a->n_planes == 1 && !direct && !(j.p->n_part == 16 && j.p->has_min);
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
     const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
     const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
-    const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1; /* groups */
+    const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1 + pairs; /* groups */
+    j.n_next = (size_t)n_chunk;
     for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
         g1 = ALLM__MIN(g0 + n_some, end);
         for (int64_t i = 0; i < n; i += n_chunk) {
@@ -9669,19 +9758,36 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
-                for (int64_t g = g0; g < g1; g++) {
+                for (int64_t g = g0, n_g; g < g1; g += n_g) {
                     const int64_t row = g * ALLM__ROWS;
-                    if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, g - g0, g1 - g0);
-                    if (next) ALLM__K(fetch)(next + (size_t)(g - g0) * n_group, n_next, t / ALLM__TOKENS, n_tiles);
+                    n_g = pairs && g + 1 < g1 && row >= r0 && row + 2 * ALLM__ROWS <= r1 ? 2 : 1;
+                    for (int64_t k = g; k < g + n_g; k++) {
+                        if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
+                        if (next) ALLM__K(fetch)(next + (size_t)(k - g0) * n_group, n_next, t / ALLM__TOKENS, n_tiles);
+                    }
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * n_group : NULL;
-                    ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0), ALLM__MIN(r1 - row, ALLM__ROWS),
-                                    a->n_planes);
+                    if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + row, ldy);
+                    else
+                        ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0),
+                                        ALLM__MIN(r1 - row, ALLM__ROWS), a->n_planes);
                 }
             }
         }
     }
 }
+
+static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
+                          void *scratch) {
+    ALLM__K(gemm_of)(w, r0, r1, a, y, ldy, scratch, 0);
+}
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+static void ALLM__K(gemm_pairs)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
+                                void *scratch) {
+    ALLM__K(gemm_of)(w, r0, r1, a, y, ldy, scratch, 1);
+}
+#endif
 
 /* ---- products with float activations: in chunks of 256 columns, of which each has four sums, one for columns 4i,
  * 4i + 1 and so on */
@@ -9924,16 +10030,17 @@ static void ALLM__K(add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_
     }
 }
 
-#define ALLM__TABLE(name, attend, attend_span)                                                       \
+#define ALLM__TABLE(name, gemm, attend, attend_span)                                                   \
     {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(mul_few_rows),\
      ALLM__K(add_few_cols), ALLM__K(rms_norm), ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), \
      ALLM__K(rope_halves),                                                                            \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
-static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), attend, attend_span);
+static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), gemm, attend, attend_span);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
-static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_dot, attend_span_dot);
+static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", gemm, attend_dot, attend_span_dot);
+static const allm__kern ALLM__K(table_wide) = ALLM__TABLE("avx512wide", gemm_pairs, attend_dot, attend_span_dot);
 #endif
 #undef ALLM__TABLE
 
@@ -10027,6 +10134,7 @@ static const allm__kern *const allm__kerns[] = {
 #endif
 #if defined(ALLM__X86_BF16)
     &allm__kern_table_bf16_avx512,
+    &allm__kern_table_wide_avx512,
 #endif
 #if defined(ALLM__ARM64)
     &allm__kern_table_neon,
