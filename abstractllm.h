@@ -272,8 +272,8 @@ typedef struct allm_runtime_config {
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
-    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "avx512bf16", "neon",
-                                 "dotprod" */
+    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "avx512bf16",
+                                 "avx512wide", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
     const char *hub_dir;      /* the Hugging Face cache; copied; NULL: HF_HUB_CACHE, HF_HOME/hub,
@@ -9418,7 +9418,7 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
  * rows. A machine that makes two products a cycle loads no more than two registers in it: 79 % of its VNNI rate where
  * the rows of one group have 68. T, has_min and n_part are constants. */
 ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const allm__ablock *a, int32_t W, int T,
-                                     int has_min, int n_part, allm__vf (*acc)[2]) {
+                                     int has_min, int n_part, allm__vf *acc) {
     const int n = 32 / n_part;
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W, i = n * b + h;
@@ -9438,9 +9438,10 @@ ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const a
         ALLM__UNROLL(6) for (int t = 0; t < T; t++)
             ALLM__UNROLL(2) for (int g = 0; g < 2; g++) {
                 const allm__vf d = _mm512_mul_ps(_mm512_loadu_ps(w[g]->d[i]), _mm512_set1_ps(a->d[t]));
-                acc[t][g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t][g]), d, acc[t][g]);
-                if (has_min)
-                    acc[t][g] = _mm512_fmadd_ps(_mm512_loadu_ps(w[g]->m[i]), _mm512_set1_ps(a->s[i_s + t]), acc[t][g]);
+                acc[2 * t + g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t][g]), d, acc[2 * t + g]);
+                if (!has_min) continue;
+                const allm__vf s = _mm512_set1_ps(a->s[i_s + t]);
+                acc[2 * t + g] = _mm512_fmadd_ps(_mm512_loadu_ps(w[g]->m[i]), s, acc[2 * t + g]);
             }
     }
 }
@@ -9449,17 +9450,17 @@ ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const a
 ALLM__INLINE int ALLM__K(pair_run)(const ALLM__K(tile) *j, int T, int has_min, int n_part) {
     const allm__panel *w[2]  = {j->panels, j->panels + j->n_next};
     uint8_t           *block = j->block;
-    allm__vf           acc[6][2];
+    allm__vf           acc[12];
     ALLM__UNROLL(6) for (int t = 0; t < T; t++)
         ALLM__UNROLL(2) for (int g = 0; g < 2; g++)
-            acc[t][g] = j->first ? _mm512_setzero_ps() : _mm512_loadu_ps(j->y + t * j->ldy + 16 * g);
+            acc[2 * t + g] = j->first ? _mm512_setzero_ps() : _mm512_loadu_ps(j->y + t * j->ldy + 16 * g);
     for (int64_t i = 0; i < 2 * j->n_panels; i++, block += j->stride) {
         const allm__ablock a = allm__acts_at(block, j->t, j->W, 1);
         ALLM__K(pair_half)(w, (int)(i % 2), &a, j->W, T, has_min, n_part, acc);
         w[0] += i % 2, w[1] += i % 2;
     }
     ALLM__UNROLL(6) for (int t = 0; t < T; t++)
-        ALLM__UNROLL(2) for (int g = 0; g < 2; g++) _mm512_storeu_ps(j->y + t * j->ldy + 16 * g, acc[t][g]);
+        ALLM__UNROLL(2) for (int g = 0; g < 2; g++) _mm512_storeu_ps(j->y + t * j->ldy + 16 * g, acc[2 * t + g]);
     return T;
 }
 

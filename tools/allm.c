@@ -227,7 +227,7 @@ static const struct flag {
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
     {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
-     "scalar, avx2, avx512, avx512bf16, neon, dotprod (the best; or ALLM_ISA)"},
+     "scalar, avx2, avx512, avx512bf16, avx512wide, neon, dotprod (the best; or ALLM_ISA)"},
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16, q8_0, q4_0"},
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
