@@ -50251,7 +50251,7 @@ ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_reques
     ALLM__LIVE(llm, "llm");
     ALLM__NEED(req);
     ALLM__NEED(out);
-    allm_job   *job;
+    allm_job   *job    = NULL;
     allm_status status = allm__api_request(req, err);
     if (!status) status = allm__job_start(llm, req, &job, err);
     if (!status) allm__api_begins(job), *out = job;
