@@ -2,9 +2,10 @@
  * moment, half of them in a long prompt, half while they write, and the time is taken from the cancel until the call
  * has returned. A model without a tokenizer has no jobs: a session's evals are cancelled instead.
  *     make build/bench_cancel && build/bench_cancel [-t THREADS] [-n TRIES] [-p TOKENS] [-s SEED] [-r FILE] MODEL...
- * A line for each model and a last one for all; -r appends each time in milliseconds to a file. What does not open is
- * said and left out. Ends with 1 if one took 20 ms. Under chrt -f the thread that cancels goes one step above those
- * that compute, since it has to run when its moment comes. */
+ * A line for each model and a last one for all; -r appends each time to a file, in milliseconds, and the processor time
+ * of all threads meanwhile, which other work on the machine changes less. What does not open is said and left out. Ends
+ * with 1 if one took 20 ms. Under chrt -f the thread that cancels goes one step above those that compute, since it has
+ * to run when its moment comes. */
 #define _GNU_SOURCE 1
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
@@ -29,6 +30,10 @@ typedef struct bench {
     double        seconds[2]; /* a prompt, and WRITTEN tokens, left alone; at most a second */
 } bench;
 
+typedef struct took { /* seconds, also of processor time */
+    double wall, busy;
+} took;
+
 static uint64_t rng = 1;
 
 static double random_part(void) { /* [0, 1); xorshift64* (Marsaglia; Vigna 2016) */
@@ -36,10 +41,19 @@ static double random_part(void) { /* [0, 1); xorshift64* (Marsaglia; Vigna 2016)
     return (double)((rng * 2685821657736338717u) >> 11) / 9007199254740992.0;
 }
 
-static double now(void) {
+static double seconds_of(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double now(void) { return seconds_of(CLOCK_MONOTONIC); }
+
+static took took_now(void) { return (took){now(), seconds_of(CLOCK_PROCESS_CPUTIME_ID)}; }
+
+static took took_since(took from) {
+    const took t = took_now();
+    return (took){t.wall - from.wall, t.busy - from.busy};
 }
 
 static void wait_until(double moment) {
@@ -56,8 +70,8 @@ static void step_ahead(int on) {
 }
 
 static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    const took *x = (const took *)a, *y = (const took *)b;
+    return x->wall < y->wall ? -1 : x->wall > y->wall;
 }
 
 /* ---- what is cancelled */
@@ -95,40 +109,38 @@ static void *run_session(void *arg) {
     return NULL;
 }
 
-/* Cancels at a moment of 0..1 of the part's whole time, or not (< 0); returns the seconds from the cancel, or from the
+/* Cancels at a moment of 0..1 of the part's whole time, or not (< 0); returns what it took from the cancel, or from the
  * part's beginning, to the end. */
-static double try_session(bench *b, double at) {
+static took try_session(bench *b, double at) {
     pthread_t thread;
     ALLM__STORE(&b->began, 0), ALLM__STORE(&b->ended, 0);
-    if (pthread_create(&thread, NULL, run_session, b)) return b->status = ALLM_E_MEMORY, 0;
+    if (pthread_create(&thread, NULL, run_session, b)) return b->status = ALLM_E_MEMORY, (took){0, 0};
     while (!ALLM__LOAD(&b->began)) wait_until(now() + 1e-5);
-    double from = now();
-    if (at >= 0) wait_until(from + at * b->seconds[b->writes]), from = now();
+    took from = took_now();
+    if (at >= 0) wait_until(from.wall + at * b->seconds[b->writes]), from = took_now();
     while (!ALLM__LOAD(&b->ended)) { /* one that comes between two evals is none */
         if (at >= 0) allm_session_cancel(b->s);
         wait_until(now() + 2e-5);
     }
-    const double seconds = now() - from;
-    pthread_join(thread, NULL);
-    return seconds;
+    const took t = took_since(from);
+    return pthread_join(thread, NULL), t;
 }
 
-static double try_job(bench *b, double at, allm_error *err) {
+static took try_job(bench *b, double at, allm_error *err) {
     allm_request req = request(b);
     allm_job    *job = NULL;
     ALLM__STORE(&b->began, 0);
-    if ((b->status = allm_generate_async(b->llm, &req, &job, err)) != ALLM_OK) return 0;
+    if ((b->status = allm_generate_async(b->llm, &req, &job, err)) != ALLM_OK) return (took){0, 0};
     while (b->writes && !ALLM__LOAD(&b->began) && allm_job_wait(job, 0, NULL, NULL) == ALLM_E_BUSY)
         wait_until(now() + 1e-5);
-    double from = now();
-    if (at >= 0) wait_until(from + at * b->seconds[b->writes]), from = now(), allm_job_cancel(job);
-    b->status            = allm_job_wait(job, -1, NULL, err);
-    const double seconds = now() - from;
-    allm_job_destroy(job);
-    return seconds;
+    took from = took_now();
+    if (at >= 0) wait_until(from.wall + at * b->seconds[b->writes]), from = took_now(), allm_job_cancel(job);
+    b->status    = allm_job_wait(job, -1, NULL, err);
+    const took t = took_since(from);
+    return allm_job_destroy(job), t;
 }
 
-static double try_once(bench *b, double at, allm_error *err) {
+static took try_once(bench *b, double at, allm_error *err) {
     new_prompt(b);
     return b->llm ? try_job(b, at, err) : try_session(b, at);
 }
@@ -157,27 +169,29 @@ static void bench_close(bench *b) {
 }
 
 /* Times of n_tries cancels, to t; returns how many hit what they were meant for. */
-static int bench_times(bench *b, int n_tries, double *t, allm_error *err) {
+static int bench_times(bench *b, int n_tries, took *t, allm_error *err) {
     int n = 0;
     for (b->writes = 0; b->writes < 2; b->writes++)
         for (int i = 0; i < 2; i++) { /* the first brings weights into their layout */
-            b->seconds[b->writes] = ALLM__MIN(try_once(b, -1, err), 1.0);
+            b->seconds[b->writes] = ALLM__MIN(try_once(b, -1, err).wall, 1.0);
             if (b->status) return -1;
         }
     step_ahead(1);
     for (int i = 0; n < n_tries && i < 3 * n_tries; i++) {
-        b->writes      = i & 1;
-        const double s = try_once(b, random_part(), err);
+        b->writes    = i & 1;
+        const took s = try_once(b, random_part(), err);
         if (b->status == ALLM_E_CANCELLED) t[n++] = s;
         else if (b->status) return -1;
     }
     return step_ahead(0), n;
 }
 
-static void tell(const char *name, double *t, int n) {
+static void tell(const char *name, took *t, int n) {
+    double busy = 0;
     qsort(t, (size_t)n, sizeof *t, compare);
-    printf("%-24s %5d tries, median %6.2f ms, 99 %% %6.2f ms, worst %6.2f ms\n", name, n, 1e3 * t[n / 2],
-           1e3 * t[n * 99 / 100], 1e3 * t[n - 1]);
+    for (int i = 0; i < n; i++) busy = ALLM__MAX(busy, t[i].busy);
+    printf("%-24s %5d tries, median %6.2f ms, 99 %% %6.2f ms, worst %6.2f ms, %6.2f ms of processor time\n", name, n,
+           1e3 * t[n / 2].wall, 1e3 * t[n * 99 / 100].wall, 1e3 * t[n - 1].wall, 1e3 * busy);
     fflush(stdout);
 }
 
@@ -188,7 +202,7 @@ static const char *base_name(const char *path) {
 
 int main(int argc, char **argv) {
     static bench        b;
-    static double       t[TRIES_MAX], all[TRIES_MAX * 8];
+    static took         t[TRIES_MAX], all[TRIES_MAX * 8];
     allm_runtime_config rc      = {0};
     int                 n_tries = 200, n_prompt = 1600, n_all = 0, i = 1;
     FILE               *raw     = NULL;
@@ -209,12 +223,12 @@ int main(int argc, char **argv) {
         int        n   = bench_open(&b, argv[i], n_prompt, &err) ? -1 : bench_times(&b, n_tries, t, &err);
         if (n < 0) printf("%-24s left out: %.90s\n", base_name(argv[i]), *err.message ? err.message : "no answers");
         if (n > 0) tell(base_name(argv[i]), t, n);
-        for (int k = 0; k < n && raw; k++) fprintf(raw, "%.3f\n", 1e3 * t[k]);
+        for (int k = 0; k < n && raw; k++) fprintf(raw, "%.3f %.3f\n", 1e3 * t[k].wall, 1e3 * t[k].busy);
         for (int k = 0; k < n && n_all < (int)ALLM__COUNT(all); k++) all[n_all++] = t[k];
         bench_close(&b);
     }
     allm_runtime_destroy(b.rt);
     if (raw) fclose(raw);
     if (n_all) tell("all", all, n_all);
-    return !n_all || all[n_all - 1] >= limit_s;
+    return !n_all || all[n_all - 1].wall >= limit_s;
 }
