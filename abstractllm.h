@@ -63,7 +63,9 @@
  *   ABSTRACTLLM_STATIC           all public functions static: one private copy in this file
  *   ABSTRACTLLM_SELF             how this file includes itself, if it was renamed ("abstractllm.h")
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
- *   ABSTRACTLLM_DEBUG            they are the C library's assert
+ *   ABSTRACTLLM_DEBUG            they are the C library's assert; and what was destroyed or closed is known for a
+ *                                while: a call with it is ALLM_E_ARGUMENT and says so, one without a status tells the
+ *                                log and does nothing, as with NULL (allm_cancel and allm_session_cancel tell nobody)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread; a host's parallel_for is used all the same
  *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
@@ -50000,6 +50002,107 @@ static allm_status allm__talk_open(allm_llm *llm, const char *path, const allm_c
 // MARK: >>api  Public functions
 /* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
 
+/* ---- handles that the caller has given back. A build with ABSTRACTLLM_DEBUG remembers the last of them, by address
+ * alone: none of their memory is read or held back, so any allocator will do, and a caller's buffer. A handle that is
+ * made where one of them was takes its place: a second use of the old one is not told from the new one's. */
+
+#ifdef ABSTRACTLLM_DEBUG
+enum { ALLM__API_FREED_MAX = 256, ALLM__API_SPINS = 1000 };
+
+static struct {
+    int32_t  guard; /* spin lock around the rest; held for microseconds */
+    uint32_t n;     /* ever; the next takes the place of the oldest */
+    struct allm__api_freed_row {
+        const void *handle; /* NULL: none */
+        void (*log)(void *ctx, allm_log_level level, const char *text); /* of its runtime, until that ends */
+        void *log_ctx;
+    } rows[ALLM__API_FREED_MAX];
+} allm__api_freed;
+
+/* 0: not patient, and somebody holds the lock: maybe the code that a signal handler has interrupted. */
+static int allm__api_freed_enter(int patient) {
+    for (int n = 0; ALLM__SWAP(&allm__api_freed.guard, 1); n++) {
+        if (n < ALLM__API_SPINS) ALLM__PAUSE();
+        else if (patient) allm__plat_sleep(1);
+        else return 0;
+    }
+    return 1;
+}
+
+static void allm__api_freed_leave(void) { ALLM__STORE(&allm__api_freed.guard, 0); }
+
+/* The lock is held. */
+static struct allm__api_freed_row *allm__api_freed_find(const void *handle) {
+    for (int i = 0; i < ALLM__API_FREED_MAX; i++)
+        if (allm__api_freed.rows[i].handle == handle) return &allm__api_freed.rows[i];
+    return NULL;
+}
+
+/* Whether this one was given back; who is not patient may be told no without a look. */
+static int allm__api_is_freed(const void *handle, int patient) {
+    if (!handle || !allm__api_freed_enter(patient)) return 0;
+    int is = allm__api_freed_find(handle) != NULL;
+    return allm__api_freed_leave(), is;
+}
+
+/* For calls without a status: whether the handle can be used. One that was freed is told to the log. */
+static int allm__api_live(const void *handle, const char *kind) {
+    struct allm__api_freed_row row = {NULL, NULL, NULL}, *found;
+    char                       text[80];
+    if (!handle) return 0;
+    allm__api_freed_enter(1);
+    if ((found = allm__api_freed_find(handle)) != NULL) row = *found;
+    allm__api_freed_leave();
+    if (!row.handle) return 1;
+    snprintf(text, sizeof text, "%s: freed before this call", kind);
+    if (row.log) row.log(row.log_ctx, ALLM_LOG_ERROR, text);
+    return 0;
+}
+
+/* A new handle is about to go to the caller. */
+static void allm__api_begins(const void *handle) {
+    allm__api_freed_enter(1);
+    struct allm__api_freed_row *row = handle ? allm__api_freed_find(handle) : NULL;
+    if (row) row->handle = NULL;
+    allm__api_freed_leave();
+}
+
+/* The caller gives a live handle back. */
+static void allm__api_ends(const void *handle, const allm__host *h) {
+    struct allm__api_freed_row row = {handle, h->log, h->log_ctx};
+    allm__api_freed_enter(1);
+    allm__api_freed.rows[allm__api_freed.n++ % ALLM__API_FREED_MAX] = row;
+    allm__api_freed_leave();
+}
+
+/* A runtime ends, and with it its log. */
+static void allm__api_log_ends(const allm__host *h) {
+    allm__api_freed_enter(1);
+    for (int i = 0; i < ALLM__API_FREED_MAX; i++)
+        if (allm__api_freed.rows[i].log == h->log && allm__api_freed.rows[i].log_ctx == h->log_ctx)
+            allm__api_freed.rows[i].log = NULL;
+    allm__api_freed_leave();
+}
+
+static allm_status allm__api_check(const void *handle, const char *kind, allm_error *err) {
+    if (!allm__api_is_freed(handle, 1)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s: freed before this call", kind);
+}
+#else
+#define allm__api_is_freed(handle, patient)  0
+#define allm__api_live(handle, kind)         ((handle) != NULL)
+#define allm__api_begins(handle)             ((void)0)
+#define allm__api_ends(handle, h)            ((void)0)
+#define allm__api_log_ends(h)                ((void)0)
+#define allm__api_check(handle, kind, err)   ALLM_OK
+#endif
+
+/* The runtime of a call: the caller's, or for NULL the default one. */
+static allm_status allm__api_runtime(allm_runtime *given, allm_runtime **out, allm_error *err) {
+    allm_status status = allm__api_check(given, "runtime", err);
+    return status ? status : allm__runtime_get(given, out, err);
+}
+
 /* The error record of a call: the caller's, emptied, or our own. */
 static allm_error *allm__api_begin(allm_error *err, allm_error *own) {
     allm_error *e = err ? err : own;
@@ -50026,6 +50129,9 @@ static allm_status allm__api_end(allm_error *err, allm_status status) {
     err = allm__api_begin(err, &own_error)
 #define ALLM__NEED(argument) \
     if (!(argument)) return allm__api_null(err, #argument)
+#define ALLM__LIVE(handle, kind) \
+    ALLM__NEED(handle);          \
+    if (allm__api_check(handle, kind, err)) return err->status
 
 ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
     size_t i = (size_t)status;
@@ -50041,10 +50147,16 @@ ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *confi
     ALLM__NEED(out);
     *out = NULL;
     memset(&zero, 0, sizeof zero);
-    return allm__runtime_open(config ? config : &zero, out, err);
+    allm_status status = allm__runtime_open(config ? config : &zero, out, err);
+    return allm__api_begins(*out), status;
 }
 
-ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt) { allm__runtime_close(rt); }
+ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt) {
+    if (!allm__api_live(rt, "runtime")) return;
+    allm__api_ends(rt, &rt->host);
+    allm__api_log_ends(&rt->host);
+    allm__runtime_close(rt);
+}
 
 ABSTRACTLLM_API void allm_shutdown(void) {
     allm_runtime *rt      = allm__runtime_default;
@@ -50061,7 +50173,7 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     ALLM__NEED(config);
     ALLM__NEED(out);
     inner              = *config;
-    allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
+    allm_status status = allm__api_runtime(config->runtime, &inner.runtime, err);
     if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
     if (status) return status;
     allm_llm *llm = allm__llm_create(inner.runtime, &row);
@@ -50070,21 +50182,22 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     const int was = allm__plat_nearest();
     status = row.open(row.ctx, &inner, &llm->self, err);
     allm__plat_round(was);
-    if (!status) return *out = llm, allm__api_end(err, ALLM_OK);
+    if (!status) return allm__api_begins(llm), *out = llm, allm__api_end(err, ALLM_OK);
     llm->row.close = NULL; /* there is nothing to close */
     allm__llm_free(llm);
     return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (!llm) return;
+    if (!allm__api_live(llm, "llm")) return;
+    allm__api_ends(llm, &llm->rt->host);
     allm__job_end_all(llm);
     allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(out);
     memset(out, 0, sizeof *out);
 #ifndef ABSTRACTLLM_NO_THREADS
@@ -50097,7 +50210,7 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(out);
     *out = allm__samp_default;
     return allm__api_end(err, llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK);
@@ -50233,7 +50346,7 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     ALLM__BEGIN();
     if (out) memset(out, 0, sizeof *out);
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(req);
     allm_status status = allm__api_request(req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
@@ -50244,17 +50357,20 @@ ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_reques
                                                 allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(req);
     ALLM__NEED(out);
+    allm_job   *job    = NULL;
     allm_status status = allm__api_request(req, err);
-    return status ? status : allm__job_start(llm, req, out, err);
+    if (!status) status = allm__job_start(llm, req, &job, err);
+    if (!status) allm__api_begins(job), *out = job;
+    return status;
 }
 
 ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, allm_response *out, allm_error *err) {
     ALLM__BEGIN();
     if (out) memset(out, 0, sizeof *out);
-    ALLM__NEED(job);
+    ALLM__LIVE(job, "job");
     if (!allm__job_await(job, timeout_ms)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "the job is not done");
     if (out) *out = job->resp, memset(&job->resp, 0, sizeof job->resp);
     *err = job->err;
@@ -50262,17 +50378,19 @@ ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, all
 }
 
 ABSTRACTLLM_API void allm_job_cancel(allm_job *job) {
-    if (job) allm__job_cancel(job);
+    if (allm__api_live(job, "job")) allm__job_cancel(job);
 }
 
 ABSTRACTLLM_API void allm_job_destroy(allm_job *job) {
-    if (job) allm__job_destroy(job);
+    if (!allm__api_live(job, "job")) return;
+    allm__api_ends(job, &job->host);
+    allm__job_destroy(job);
 }
 
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     if (n_texts) ALLM__NEED(texts);
     if (n_texts) ALLM__NEED(out);
     if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
@@ -50285,7 +50403,7 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
 ABSTRACTLLM_API allm_status allm_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
     if (n) *n = 0;
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(n);
     if (cap) ALLM__NEED(out);
     return allm__api_end(err, allm__prov_models(llm, out, cap, n, err));
@@ -50296,7 +50414,7 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r) {
 }
 
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm) {
-    if (llm) allm__llm_cancel(llm);
+    if (llm && !allm__api_is_freed(llm, 0)) allm__llm_cancel(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -50305,14 +50423,14 @@ ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_
     ALLM__NEED(p->name);
     ALLM__NEED(p->open);
     ALLM__NEED(p->generate);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
     return status ? status : allm__prov_register(rt, p, err);
 }
 
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap) {
     allm_error own;
     allm__api_begin(NULL, &own);
-    if (allm__runtime_get(rt, &rt, &own)) return 0;
+    if (allm__api_runtime(rt, &rt, &own)) return 0;
     allm__lock(&rt->mutex);
     size_t n = rt->n_providers;
     for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
@@ -50343,14 +50461,14 @@ static allm_status allm__api_chat_open(allm_llm *llm, const char *path, const al
     if (!config) config = &zero;
     allm_status status = allm__api_chat_config(config, err);
     if (!status) status = allm__talk_open(llm, path, config, out, err);
-    return allm__api_end(err, status);
+    return allm__api_begins(*out), allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_config *config, allm_chat **out,
                                              allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(out);
     return allm__api_chat_open(llm, NULL, config, out, err);
 }
@@ -50359,14 +50477,16 @@ ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, cons
                                            allm_chat **out, allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(llm);
+    ALLM__LIVE(llm, "llm");
     ALLM__NEED(path);
     ALLM__NEED(out);
     return allm__api_chat_open(llm, path, config, out, err);
 }
 
 ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
-    if (chat) allm__talk_destroy(chat);
+    if (!allm__api_live(chat, "chat")) return;
+    allm__api_ends(chat, &chat->host);
+    allm__talk_destroy(chat);
 }
 
 /* What may stand beside a text: all of a request but what the chat itself gives. */
@@ -50386,12 +50506,13 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
     allm_request zero;
     ALLM__BEGIN();
     if (out) memset(out, 0, sizeof *out);
-    ALLM__NEED(chat);
+    ALLM__LIVE(chat, "chat");
     memset(&zero, 0, sizeof zero);
     if (!extra) extra = &zero;
     allm_status status = allm__api_chat_extra(text, extra, err);
     if (status || allm__talk_enter(chat, err)) return err->status;
-    if (!text && !chat->hist.n)
+    if (allm__api_check(chat->llm, "the chat's llm", err)) status = err->status;
+    else if (!text && !chat->hist.n)
         status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "text is NULL, and there is no message to answer");
     else status = allm__talk_send(chat, text, extra, out, err);
     allm__talk_leave(chat);
@@ -50400,7 +50521,7 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
 
 ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(chat);
+    ALLM__LIVE(chat, "chat");
     ALLM__NEED(message);
     if (!message->role || !*message->role)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the message has no role");
@@ -50426,7 +50547,7 @@ ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_
     ALLM__BEGIN();
     if (out) *out = NULL;
     if (n) *n = 0;
-    ALLM__NEED(chat);
+    ALLM__LIVE(chat, "chat");
     ALLM__NEED(out);
     ALLM__NEED(n);
     if (allm__talk_enter(c, err)) return err->status;
@@ -50437,7 +50558,7 @@ ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_
 
 ABSTRACTLLM_API allm_status allm_chat_truncate(allm_chat *chat, size_t n_messages, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(chat);
+    ALLM__LIVE(chat, "chat");
     if (allm__talk_enter(chat, err)) return err->status;
     allm_status status = allm__talk_truncate(chat, n_messages, err);
     allm__talk_leave(chat);
@@ -50446,8 +50567,8 @@ ABSTRACTLLM_API allm_status allm_chat_truncate(allm_chat *chat, size_t n_message
 
 ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(chat);
-    ALLM__NEED(llm);
+    ALLM__LIVE(chat, "chat");
+    ALLM__LIVE(llm, "llm");
     if (allm__talk_enter(chat, err)) return err->status;
     chat->llm = llm, chat->from = 0;
     allm__talk_leave(chat);
@@ -50457,10 +50578,11 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err) {
     allm_chat *c = (allm_chat *)(uintptr_t)chat;
     ALLM__BEGIN();
-    ALLM__NEED(chat);
+    ALLM__LIVE(chat, "chat");
     ALLM__NEED(path);
     if (allm__talk_enter(c, err)) return err->status;
-    allm_status status = allm__talk_save(c, path, with_state, err);
+    allm_status status = allm__api_check(c->llm, "the chat's llm", err);
+    if (!status) status = allm__talk_save(c, path, with_state, err);
     allm__talk_leave(c);
     return allm__api_end(err, status);
 }
@@ -50468,13 +50590,13 @@ ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *pa
 ABSTRACTLLM_API size_t allm_cache_list(allm_runtime *rt, allm_cached_model *out, size_t cap) {
     allm_error own;
     allm__api_begin(NULL, &own);
-    return allm__runtime_get(rt, &rt, &own) ? 0 : allm__cache_list(rt, out, out ? cap : 0);
+    return allm__api_runtime(rt, &rt, &own) ? 0 : allm__cache_list(rt, out, out ? cap : 0);
 }
 
 ABSTRACTLLM_API void allm_cache_clear(allm_runtime *rt, const char *name) {
     allm_error own;
     allm__api_begin(NULL, &own);
-    if (!allm__runtime_get(rt, &rt, &own)) allm__cache_clear(rt, name);
+    if (!allm__api_runtime(rt, &rt, &own)) allm__cache_clear(rt, name);
 }
 
 /* ---- the hub */
@@ -50509,7 +50631,7 @@ ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *o
     if (n) *n = 0;
     ALLM__NEED(n);
     if (cap) ALLM__NEED(out);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
 #ifdef ALLM__HUB
     char           root[ALLM__HUB_PATH];
     allm__api_list l = {out, cap, 0};
@@ -50528,7 +50650,7 @@ ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name,
     ALLM__NEED(name);
     ALLM__NEED(path);
     if (cap) path[0] = 0;
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
 #ifdef ALLM__HUB
     char root[ALLM__HUB_PATH], found[ALLM__HUB_PATH];
     if (!status) allm__hub_root(rt->hub_dir, root);
@@ -50546,7 +50668,7 @@ ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name,
 ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err) {
     ALLM__BEGIN();
     ALLM__NEED(name);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
 #ifdef ALLM__HUB
     char root[ALLM__HUB_PATH];
     if (!status) allm__hub_root(rt->hub_dir, root);
@@ -50562,7 +50684,7 @@ ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, co
                                           allm_error *err) {
     ALLM__BEGIN();
     ALLM__NEED(name);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
 #if defined(ALLM__HUB) && !defined(ABSTRACTLLM_NO_REMOTE)
     char root[ALLM__HUB_PATH];
     if (!status) allm__hub_root(rt->hub_dir, root);
@@ -50595,21 +50717,23 @@ ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source 
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
     const int was = allm__plat_nearest();
     if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
     allm__plat_round(was);
-    return allm__api_end(err, status);
+    return allm__api_begins(*out), allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_model_close(allm_model *m) {
-    if (m) allm__model_release(m);
+    if (!allm__api_live(m, "model")) return;
+    allm__api_ends(m, &m->outer);
+    allm__model_release(m);
 }
 
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err) {
     ALLM__BEGIN();
     if (out) memset(out, 0, sizeof *out);
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(out);
     allm__model_info(m, out);
     return ALLM_OK;
@@ -50624,7 +50748,7 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
     if (!status)
         status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape,
                                   out, err);
@@ -50641,7 +50765,7 @@ ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const
     const allm_source *source = config && config->source ? config->source : &path;
     if (in && source != &path) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "in and config.source are both given");
     if (source == &path) ALLM__NEED(in);
-    allm_status status = allm__runtime_get(rt, &rt, err);
+    allm_status status = allm__api_runtime(rt, &rt, err);
     if (!status) status = allm__conv_file(&rt->host, &rt->compute, source, out, config ? config : &zero, err);
     return allm__api_end(err, status);
 }
@@ -50656,7 +50780,7 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
     if (n) *n = 0;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(n);
     if (!text.ptr && text.len) return allm__api_null(err, "text");
     if (!ids && cap) return allm__api_null(err, "ids");
@@ -50678,7 +50802,7 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
                                             char *text, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
     if (n) *n = 0;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
@@ -50695,7 +50819,7 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
                                                  int skip_special, allm_str *out, allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = allm__str("", 0);
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(state);
     ALLM__NEED(out);
     allm_status status = allm__api_tokenizer(m, err);
@@ -50703,18 +50827,18 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
 }
 
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
-    return m && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
+    return allm__api_live(m, "model") && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
 }
 
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) {
-    return m && m->tok && allm__tok_is_end(m->tok, id);
+    return allm__api_live(m, "model") && m->tok && allm__tok_is_end(m->tok, id);
 }
 
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err) {
     ALLM__BEGIN();
     if (n) *n = 0;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(req);
     ALLM__NEED(n);
     if (!text && cap) return allm__api_null(err, "text");
@@ -50740,18 +50864,23 @@ ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_
     allm_session_config zero;
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    return allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
+    allm_status status = allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
+    return allm__api_begins(*out), status;
 }
 
-ABSTRACTLLM_API void allm_session_destroy(allm_session *s) { allm__session_destroy(s); }
+ABSTRACTLLM_API void allm_session_destroy(allm_session *s) {
+    if (!allm__api_live(s, "session")) return;
+    allm__api_ends(s, &s->m->outer);
+    allm__session_destroy(s);
+}
 
 ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
                                               allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     if (!n_ids) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_ids is 0: there is nothing to evaluate");
     ALLM__NEED(ids);
     const int   was    = allm__plat_nearest();
@@ -50765,35 +50894,43 @@ ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const
     ALLM__NEED(s);
     ALLM__NEED(ids);
     if (!n_sessions) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_sessions is 0: there is nothing to evaluate");
-    for (size_t i = 0; i < n_sessions; i++)
+    for (size_t i = 0; i < n_sessions; i++) {
         if (!s[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "s[%llu] is NULL", (unsigned long long)i);
+        if (allm__api_is_freed(s[i], 1))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "s[%llu]: session: freed before this call",
+                              (unsigned long long)i);
+    }
     const int   was    = allm__plat_nearest();
     allm_status status = allm__session_eval_many(s, ids, n_sessions, err);
     return allm__plat_round(was), status;
 }
 
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
-    return s ? allm__session_logits(s, i) : NULL;
+    return allm__api_live(s, "session") ? allm__session_logits(s, i) : NULL;
 }
-ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return s ? allm__session_length(s) : 0; }
+
+ABSTRACTLLM_API size_t allm_session_length(const allm_session *s) {
+    return allm__api_live(s, "session") ? allm__session_length(s) : 0;
+}
 
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     return allm__session_cut(s, n_keep, err);
 }
 
 ABSTRACTLLM_API allm_status allm_session_fork(const allm_session *s, allm_session **out, allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     ALLM__NEED(out);
-    return allm__session_fork(s, out, err);
+    allm_status status = allm__session_fork(s, out, err);
+    return allm__api_begins(*out), status;
 }
 
 ABSTRACTLLM_API allm_status allm_session_shift(allm_session *s, size_t n_keep, size_t n_discard, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     return allm__session_shift(s, n_keep, n_discard, err);
 }
 
@@ -50801,7 +50938,7 @@ ABSTRACTLLM_API allm_status allm_session_save(const allm_session *s, void *buf, 
                                               allm_error *err) {
     ALLM__BEGIN();
     if (n) *n = 0;
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     ALLM__NEED(n);
     if (!buf && cap) return allm__api_null(err, "buf");
     return allm__session_save(s, buf, cap, n, err);
@@ -50809,13 +50946,13 @@ ABSTRACTLLM_API allm_status allm_session_save(const allm_session *s, void *buf, 
 
 ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, size_t n, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "session");
     ALLM__NEED(buf);
     return allm__session_load(s, buf, n, err);
 }
 
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
-    if (s) allm__session_cancel(s);
+    if (s && !allm__api_is_freed(s, 0)) allm__session_cancel(s);
 }
 
 /* ---- adapters */
@@ -50824,22 +50961,27 @@ ABSTRACTLLM_API allm_status allm_adapter_open(const allm_model *m, const char *p
                                               allm_error *err) {
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(path);
     ALLM__NEED(out);
     const int   was    = allm__plat_nearest();
     allm_status status = allm__lora_open((allm_model *)(uintptr_t)m, path, out, err);
     allm__plat_round(was);
-    return allm__api_end(err, status);
+    return allm__api_begins(*out), allm__api_end(err, status);
 }
 
-ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a) { allm__lora_release(a); }
+ABSTRACTLLM_API void allm_adapter_close(allm_adapter *a) {
+    if (!allm__api_live(a, "adapter")) return;
+    allm__api_ends(a, &a->m->outer);
+    allm__lora_release(a);
+}
 
 ABSTRACTLLM_API allm_status allm_session_use_adapter(allm_session *s, const allm_adapter *a, float scale,
                                                      allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
-    return allm__session_adapt(s, a, scale, err);
+    ALLM__LIVE(s, "session");
+    allm_status status = allm__api_check(a, "adapter", err);
+    return status ? status : allm__session_adapt(s, a, scale, err);
 }
 
 /* ---- samplers */
@@ -50875,7 +51017,7 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     allm_model_info info;
     ALLM__BEGIN();
     if (out) *out = NULL;
-    ALLM__NEED(m);
+    ALLM__LIVE(m, "model");
     ALLM__NEED(out);
     allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
     if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
@@ -50888,13 +51030,15 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     if (!status) status = allm__api_sampler_bound(s, info.n_vocab, grammar_or_schema, err);
     if (status) return allm__api_sampler_free(s), status;
     allm__model_retain(s->m);
+    allm__api_begins(s);
     *out = s;
     return ALLM_OK;
 }
 
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
-    if (!s) return;
+    if (!allm__api_live(s, "sampler")) return;
     allm_model *m = s->m;
+    allm__api_ends(s, &m->outer);
     allm__api_sampler_free(s);
     allm__model_release(m);
 }
@@ -50902,7 +51046,7 @@ ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "sampler");
     ALLM__NEED(logits);
     ALLM__NEED(id);
     const int   was    = allm__plat_nearest();
@@ -50914,7 +51058,7 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
 
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
     ALLM__BEGIN();
-    ALLM__NEED(s);
+    ALLM__LIVE(s, "sampler");
     if (n) ALLM__NEED(ids);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= s->samp.n_vocab)
@@ -50925,7 +51069,7 @@ ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *
 }
 
 ABSTRACTLLM_API void allm_sampler_reset(allm_sampler *s) {
-    if (!s) return;
+    if (!allm__api_live(s, "sampler")) return;
     allm__samp_reset(&s->samp);
     allm__gen_bound_reset(&s->bound);
 }

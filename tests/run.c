@@ -6,6 +6,9 @@
  * asked for. Environment: ALLM_GOLDEN, the folder of golden
  * data (../shared/golden); ALLM_TEST_MODELS, a folder with SmolLM2-135M-Instruct.Q4_1.gguf. Tests that need what is
  * not there say so and are counted as skipped. */
+#ifndef TEST_RELEASE
+#define ABSTRACTLLM_DEBUG /* handles that were freed are known */
+#endif
 #define ABSTRACTLLM_HTTP
 #define ABSTRACTLLM_IMPLEMENTATION
 #define ABSTRACTLLM_ASSERT(x) ((x) ? (void)0 : test_promise(#x, __FILE__, __LINE__))

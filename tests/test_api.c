@@ -59,14 +59,32 @@ static allm_request api_story(int32_t max_tokens) {
     return req;
 }
 
-/* ---- FAULTS 37: NULL for every pointer of every public function */
+/* ---- FAULTS 37: NULL for every pointer of every public function, a freed one for every handle */
 
-#define API_ARG(i, value) (null == (i) ? NULL : (value))
+typedef struct api_handles {
+    allm_runtime *rt;
+    allm_llm     *llm;
+    allm_job     *job;
+    allm_chat    *chat;
+    allm_model   *m;
+    allm_session *s;
+    allm_sampler *p;
+    allm_adapter *a;
+} api_handles;
+
+static api_handles api_freed; /* all NULL, but in the tests of freed ones */
+
+#define API_ARG(i, value) (null == (i) ? API_INSTEAD(value) : (value))
+#define API_INSTEAD(value)                                                                                       \
+    _Generic((value), allm_runtime *: api_freed.rt, allm_llm *: api_freed.llm, allm_job *: api_freed.job,        \
+             allm_chat *: api_freed.chat, allm_model *: api_freed.m, allm_session *: api_freed.s,                \
+             allm_sampler *: api_freed.p, allm_adapter *: api_freed.a, default: NULL)
+#define API_GONE(field) (null == 0 ? api_freed.field : NULL) /* for what frees, which nobody else may do */
 #define API_ERR(i) API_ARG(i, &a->h.err)
 static char api_marker; /* what an out parameter holds before the call */
 
-/* Each calls its function with one pointer argument NULL, counted from 0; -1: none. Returns the call's status and has
- * checked that a failed call has emptied what it gives out. */
+/* Each calls its function with one pointer argument NULL, or freed, counted from 0; -1: none. Returns the call's status
+ * and has checked that a failed call has emptied what it gives out. */
 static allm_status api_runtime_create(api_all *a, int null) {
     allm_runtime_config c      = {0};
     allm_runtime       *rt     = (allm_runtime *)(void *)&api_marker;
@@ -75,7 +93,7 @@ static allm_status api_runtime_create(api_all *a, int null) {
     return status;
 }
 static allm_status api_runtime_destroy(api_all *a, int null) {
-    return (void)a, (void)null, allm_runtime_destroy(NULL), ALLM_OK;
+    return (void)a, allm_runtime_destroy(API_GONE(rt)), ALLM_OK;
 }
 static allm_status api_create(api_all *a, int null) {
     allm_config c = {0};
@@ -85,7 +103,7 @@ static allm_status api_create(api_all *a, int null) {
     if (null != 2) assert_true((llm == NULL) == (status != ALLM_OK)), allm_destroy(llm);
     return status;
 }
-static allm_status api_destroy(api_all *a, int null) { return (void)a, (void)null, allm_destroy(NULL), ALLM_OK; }
+static allm_status api_destroy(api_all *a, int null) { return (void)a, allm_destroy(API_GONE(llm)), ALLM_OK; }
 static allm_status api_get_capabilities(api_all *a, int null) {
     allm_capabilities caps;
     return allm_get_capabilities(API_ARG(0, a->llm), API_ARG(1, &caps), API_ERR(2));
@@ -119,9 +137,9 @@ static allm_status api_job_wait(api_all *a, int null) {
     allm_status status = allm_job_wait(API_ARG(0, job), -1, API_ARG(1, &r), API_ERR(2));
     return allm_response_free(&r), allm_job_destroy(job), status;
 }
-static allm_status api_job_cancel(api_all *a, int null) { return (void)a, (void)null, allm_job_cancel(NULL), ALLM_OK; }
+static allm_status api_job_cancel(api_all *a, int null) { return (void)a, allm_job_cancel(API_GONE(job)), ALLM_OK; }
 static allm_status api_job_destroy(api_all *a, int null) {
-    return (void)a, (void)null, allm_job_destroy(NULL), ALLM_OK;
+    return (void)a, allm_job_destroy(API_GONE(job)), ALLM_OK;
 }
 static allm_status api_convert(api_all *a, int null) {
     static const allm_convert_config copy;
@@ -130,7 +148,7 @@ static allm_status api_convert(api_all *a, int null) {
                                       API_ARG(3, &copy), API_ERR(4));
     return test_temp_remove(&t), status;
 }
-static allm_status api_cancel(api_all *a, int null) { return (void)a, (void)null, allm_cancel(NULL), ALLM_OK; }
+static allm_status api_cancel(api_all *a, int null) { return (void)a, allm_cancel(API_GONE(llm)), ALLM_OK; }
 static allm_status api_provider_open(void *ctx, const allm_config *c, void **self, allm_error *err) {
     return (void)ctx, (void)c, (void)err, *self = NULL, ALLM_OK;
 }
@@ -144,7 +162,7 @@ static allm_status api_provider_register(api_all *a, int null) {
 }
 static allm_status api_provider_list(api_all *a, int null) {
     const char *names[4];
-    assert_true(allm_provider_list(API_ARG(0, a->h.rt), API_ARG(1, names), 4) >= 3);
+    assert_true((allm_provider_list(API_ARG(0, a->h.rt), API_ARG(1, names), 4) >= 3) == (null || !api_freed.rt));
     return ALLM_OK;
 }
 static allm_status api_model_open(api_all *a, int null) {
@@ -157,7 +175,7 @@ static allm_status api_model_open(api_all *a, int null) {
     return status;
 }
 static allm_status api_model_close(api_all *a, int null) {
-    return (void)a, (void)null, allm_model_close(NULL), ALLM_OK;
+    return (void)a, allm_model_close(API_GONE(m)), ALLM_OK;
 }
 static allm_status api_model_get_info(api_all *a, int null) {
     allm_model_info info;
@@ -222,7 +240,7 @@ static allm_status api_session_create(api_all *a, int null) {
     return status;
 }
 static allm_status api_session_destroy(api_all *a, int null) {
-    return (void)a, (void)null, allm_session_destroy(NULL), ALLM_OK;
+    return (void)a, allm_session_destroy(API_GONE(s)), ALLM_OK;
 }
 static allm_status api_session_eval(api_all *a, int null) {
     const int32_t ids[] = {49, 80};
@@ -236,8 +254,10 @@ static allm_status api_session_logits(api_all *a, int null) {
     return ALLM_OK;
 }
 static allm_status api_session_length(api_all *a, int null) {
+    const int32_t id = 49;
     assert_int_equal(allm_session_truncate(a->s, 0, NULL), ALLM_OK);
-    assert_int_equal(allm_session_length(API_ARG(0, a->s)), 0);
+    assert_int_equal(allm_session_eval(a->s, &id, 1, 0, NULL), ALLM_OK);
+    assert_int_equal(allm_session_length(API_ARG(0, a->s)), null < 0);
     return ALLM_OK;
 }
 static allm_status api_session_truncate(api_all *a, int null) {
@@ -270,7 +290,7 @@ static allm_status api_session_load(api_all *a, int null) {
     return allm_session_load(API_ARG(0, a->s), API_ARG(1, buf), n, API_ERR(2));
 }
 static allm_status api_session_cancel(api_all *a, int null) {
-    return (void)a, (void)null, allm_session_cancel(NULL), ALLM_OK;
+    return (void)a, allm_session_cancel(API_GONE(s)), ALLM_OK;
 }
 static allm_status api_adapter_open(api_all *a, int null) { /* there is none at hand: it is not found, which is right */
     allm_adapter *p = (allm_adapter *)(void *)&api_marker;
@@ -279,10 +299,10 @@ static allm_status api_adapter_open(api_all *a, int null) { /* there is none at 
     return status == ALLM_E_NOT_FOUND ? ALLM_OK : status;
 }
 static allm_status api_adapter_close(api_all *a, int null) {
-    return (void)a, (void)null, allm_adapter_close(NULL), ALLM_OK;
+    return (void)a, allm_adapter_close(API_GONE(a)), ALLM_OK;
 }
 static allm_status api_session_use_adapter(api_all *a, int null) {
-    return allm_session_use_adapter(API_ARG(0, a->s), NULL, 1, API_ERR(2));
+    return allm_session_use_adapter(API_ARG(0, a->s), null == 1 ? api_freed.a : NULL, 1, API_ERR(2));
 }
 static allm_status api_cache_list(api_all *a, int null) {
     allm_cached_model m[2];
@@ -300,7 +320,7 @@ static allm_status api_sampler_create(api_all *a, int null) {
     return status;
 }
 static allm_status api_sampler_destroy(api_all *a, int null) {
-    return (void)a, (void)null, allm_sampler_destroy(NULL), ALLM_OK;
+    return (void)a, allm_sampler_destroy(API_GONE(p)), ALLM_OK;
 }
 static allm_status api_sampler_next(api_all *a, int null) {
     static float logits[512];
@@ -427,7 +447,7 @@ static allm_status api_chat_create(api_all *a, int null) {
     return status;
 }
 static allm_status api_chat_destroy(api_all *a, int null) {
-    return (void)a, (void)null, allm_chat_destroy(NULL), ALLM_OK;
+    return (void)a, allm_chat_destroy(API_GONE(chat)), ALLM_OK;
 }
 static allm_status api_chat_send(api_all *a, int null) {
     allm_chat    *chat = api_chat(a);
@@ -483,80 +503,106 @@ static allm_status api_chat_load(api_all *a, int null) {
     return status;
 }
 
-/* A letter for each pointer parameter: o may be NULL, a is ALLM_E_ARGUMENT. */
-#define API_ROW(name, letters) {"allm_" #name, letters, api_##name}
+/* A letter for each pointer parameter: o may be NULL, a is ALLM_E_ARGUMENT; those of handles say of which kind, and
+ * NULL is ALLM_E_ARGUMENT too, but for runtimes and adapters, and in calls without a status. */
+static const struct {
+    char        letter;
+    const char *kind;
+    int         optional;
+} api_kinds[] = {{'R', "runtime", 1}, {'L', "llm", 0}, {'J', "job", 0}, {'C', "chat", 0},
+                 {'M', "model", 0}, {'S', "session", 0}, {'P', "sampler", 0}, {'A', "adapter", 1}};
+
+/* What a call does with a freed handle. Of a runtime that was freed the log is gone, too. */
+enum { API_FAILS, API_TELLS, API_IS_SILENT };
+
+#define API_ROW(name, letters) {"allm_" #name, letters, api_##name, API_FAILS}
+#define API_VOID(name, letters, does) {"allm_" #name, letters, api_##name, does}
 static const struct {
     const char *name, *letters;
     allm_status (*call)(api_all *a, int null);
+    int does;
 } api_functions[] = {
     API_ROW(status_name, ""),
     API_ROW(version, ""),
     API_ROW(runtime_create, "oao"),
-    API_ROW(runtime_destroy, "o"),
+    API_VOID(runtime_destroy, "R", API_IS_SILENT),
     API_ROW(shutdown, ""),
     API_ROW(create, "oaao"),
-    API_ROW(destroy, "o"),
-    API_ROW(get_capabilities, "aao"),
-    API_ROW(default_sampling, "aao"),
-    API_ROW(generate, "aaoo"),
+    API_VOID(destroy, "L", API_TELLS),
+    API_ROW(get_capabilities, "Lao"),
+    API_ROW(default_sampling, "Lao"),
+    API_ROW(generate, "Laoo"),
     API_ROW(response_free, "o"),
-    API_ROW(cancel, "o"),
-    API_ROW(generate_async, "aaao"),
-    API_ROW(job_wait, "aoo"),
-    API_ROW(job_cancel, "o"),
-    API_ROW(job_destroy, "o"),
-    API_ROW(embed, "aaao"),
-    API_ROW(models, "aaao"),
-    API_ROW(chat_create, "aoao"),
-    API_ROW(chat_destroy, "o"),
-    API_ROW(chat_send, "aoooo"),
-    API_ROW(chat_add, "aao"),
-    API_ROW(chat_history, "aaao"),
-    API_ROW(chat_truncate, "ao"),
-    API_ROW(chat_switch, "aao"),
-    API_ROW(chat_save, "aao"),
-    API_ROW(chat_load, "aaoao"),
-    API_ROW(cache_list, "oo"),
-    API_ROW(cache_clear, "oo"),
-    API_ROW(hub_list, "oaao"),
-    API_ROW(hub_resolve, "oaao"),
-    API_ROW(hub_remove, "oao"),
-    API_ROW(hub_pull, "oaoooo"),
+    API_VOID(cancel, "L", API_IS_SILENT),
+    API_ROW(generate_async, "Laao"),
+    API_ROW(job_wait, "Joo"),
+    API_VOID(job_cancel, "J", API_TELLS),
+    API_VOID(job_destroy, "J", API_TELLS),
+    API_ROW(embed, "Laao"),
+    API_ROW(models, "Laao"),
+    API_ROW(chat_create, "Loao"),
+    API_VOID(chat_destroy, "C", API_TELLS),
+    API_ROW(chat_send, "Coooo"),
+    API_ROW(chat_add, "Cao"),
+    API_ROW(chat_history, "Caao"),
+    API_ROW(chat_truncate, "Co"),
+    API_ROW(chat_switch, "CLo"),
+    API_ROW(chat_save, "Cao"),
+    API_ROW(chat_load, "Laoao"),
+    API_VOID(cache_list, "Ro", API_IS_SILENT),
+    API_VOID(cache_clear, "Ro", API_IS_SILENT),
+    API_ROW(hub_list, "Raao"),
+    API_ROW(hub_resolve, "Raao"),
+    API_ROW(hub_remove, "Rao"),
+    API_ROW(hub_pull, "Raoooo"),
     API_ROW(catalog_search, "oo"),
-    API_ROW(provider_register, "oao"),
-    API_ROW(provider_list, "oo"),
-    API_ROW(model_open, "oaoao"),
-    API_ROW(convert, "oaaoo"),
-    API_ROW(model_close, "o"),
-    API_ROW(model_get_info, "aao"),
-    API_ROW(plan, "oaooao"),
-    API_ROW(tokenize, "aaao"),
-    API_ROW(detokenize, "aaaao"),
-    API_ROW(detokenize_next, "aaao"),
-    API_ROW(token_piece, "o"),
-    API_ROW(token_is_end, "o"),
-    API_ROW(render, "aaaao"),
-    API_ROW(session_create, "aoao"),
-    API_ROW(session_destroy, "o"),
-    API_ROW(session_eval, "aao"),
-    API_ROW(session_logits, "o"),
-    API_ROW(session_length, "o"),
-    API_ROW(session_truncate, "ao"),
+    API_ROW(provider_register, "Rao"),
+    API_VOID(provider_list, "Ro", API_IS_SILENT),
+    API_ROW(model_open, "Raoao"),
+    API_ROW(convert, "Raaoo"),
+    API_VOID(model_close, "M", API_TELLS),
+    API_ROW(model_get_info, "Mao"),
+    API_ROW(plan, "Raooao"),
+    API_ROW(tokenize, "Maao"),
+    API_ROW(detokenize, "Maaao"),
+    API_ROW(detokenize_next, "Maao"),
+    API_VOID(token_piece, "M", API_TELLS),
+    API_VOID(token_is_end, "M", API_TELLS),
+    API_ROW(render, "Maaao"),
+    API_ROW(session_create, "Moao"),
+    API_VOID(session_destroy, "S", API_TELLS),
+    API_ROW(session_eval, "Sao"),
+    API_VOID(session_logits, "S", API_TELLS),
+    API_VOID(session_length, "S", API_TELLS),
+    API_ROW(session_truncate, "So"),
     API_ROW(session_eval_many, "aao"),
-    API_ROW(session_fork, "aao"),
-    API_ROW(session_shift, "ao"),
-    API_ROW(session_save, "aaao"),
-    API_ROW(session_load, "aao"),
-    API_ROW(session_cancel, "o"),
-    API_ROW(adapter_open, "aaao"),
-    API_ROW(adapter_close, "o"),
-    API_ROW(session_use_adapter, "aoo"),
-    API_ROW(sampler_create, "aooao"),
-    API_ROW(sampler_destroy, "o"),
-    API_ROW(sampler_next, "aaaoo"),
-    API_ROW(sampler_accept, "aao"),
-    API_ROW(sampler_reset, "o"),
+    API_ROW(session_fork, "Sao"),
+    API_ROW(session_shift, "So"),
+    API_ROW(session_save, "Saao"),
+    API_ROW(session_load, "Sao"),
+    API_VOID(session_cancel, "S", API_IS_SILENT),
+    API_ROW(adapter_open, "Maao"),
+    API_VOID(adapter_close, "A", API_TELLS),
+    API_ROW(session_use_adapter, "SAo"),
+    API_ROW(sampler_create, "Mooao"),
+    API_VOID(sampler_destroy, "P", API_TELLS),
+    API_ROW(sampler_next, "Paaoo"),
+    API_ROW(sampler_accept, "Pao"),
+    API_VOID(sampler_reset, "P", API_TELLS),
 };
+
+/* The row of a handle's letter; -1: of no handle. */
+static int api_kind(char letter) {
+    for (size_t i = 0; i < ALLM__COUNT(api_kinds); i++)
+        if (api_kinds[i].letter == letter) return (int)i;
+    return -1;
+}
+
+static int api_is_needed(size_t function, int pointer) {
+    const char letter = api_functions[function].letters[pointer];
+    const int  kind   = api_kind(letter);
+    return letter == 'a' || (kind >= 0 && !api_kinds[kind].optional && api_functions[function].does == API_FAILS);
+}
 
 static void test_api_fault_37_null(void **state) {
     api_all a;
@@ -568,7 +614,7 @@ static void test_api_fault_37_null(void **state) {
         for (int null = -1; null < (int)strlen(letters); null++) {
             memset(&a.h.err, 0x5a, sizeof a.h.err); /* whatever stood there */
             int         has_err = null < 0 || letters[null + 1]; /* err is the last */
-            allm_status want    = null >= 0 && letters[null] == 'a' ? ALLM_E_ARGUMENT : ALLM_OK;
+            allm_status want    = null >= 0 && api_is_needed(i, null) ? ALLM_E_ARGUMENT : ALLM_OK;
             allm_status got     = api_functions[i].call(&a, null);
             if (got != want) fail_msg("%s, pointer %d NULL: %d", api_functions[i].name, null, (int)got);
             if (got && has_err) assert_true(a.h.err.status == got && strstr(a.h.err.message, " is NULL"));
@@ -607,6 +653,233 @@ static void test_api_table_is_whole(void **state) {
     assert_int_equal(n_found, ALLM__COUNT(api_functions));
     free(text);
 }
+
+/* ---- FAULTS 37: handles that were freed */
+
+#ifdef ABSTRACTLLM_DEBUG
+/* Memory that is not given out again, so an address is a handle's for ever; what was freed is overwritten. */
+typedef struct api_arena {
+    _Alignas(64) unsigned char bytes[24 << 20];
+    size_t                     n, n_live;
+} api_arena;
+
+static void *api_arena_alloc(void *ctx, size_t n_bytes, size_t align) {
+    api_arena *a = (api_arena *)ctx;
+    a->n += (align - ((uintptr_t)a->bytes + a->n) % align) % align;
+    assert_true(a->n <= sizeof a->bytes && n_bytes <= sizeof a->bytes - a->n);
+    a->n += n_bytes, a->n_live++;
+    return a->bytes + a->n - n_bytes;
+}
+
+static void api_arena_free(void *ctx, void *p, size_t n_bytes) {
+    memset(p, 0xdd, n_bytes);
+    ((api_arena *)ctx)->n_live--;
+}
+
+typedef struct api_told { /* what the log was told last, and how often of freed handles */
+    int  n;
+    char text[80];
+} api_told;
+
+static void api_tell(void *ctx, allm_log_level level, const char *text) {
+    api_told *t = (api_told *)ctx;
+    if (!strstr(text, "freed before this call")) return;
+    assert_int_equal(level, ALLM_LOG_ERROR);
+    t->n++, snprintf(t->text, sizeof t->text, "%s", text);
+}
+
+static allm_runtime *api_arena_runtime(api_arena *arena, api_told *told) {
+    allm_runtime_config c  = {0};
+    allm_runtime       *rt = NULL;
+    c.allocator.alloc = api_arena_alloc, c.allocator.free = api_arena_free, c.allocator.ctx = arena;
+    c.n_threads = 1, c.cache_models = -1, c.log = api_tell, c.log_ctx = told;
+    assert_int_equal(allm_runtime_create(&c, &rt, NULL), ALLM_OK);
+    return rt;
+}
+
+/* An adapter for tiny.gguf that adds nothing, to a file. */
+static test_temp api_adapter(void) {
+    make_gguf w = make_gguf_new();
+    make_kv_str(&w, "general.architecture", "llama");
+    make_kv_str(&w, "general.type", "adapter");
+    make_kv_str(&w, "adapter.type", "lora");
+    make_kv_f32(&w, "adapter.lora.alpha", 1);
+    make_script_matrix(&w, "blk.0.attn_q.weight.lora_a", 128, 2, NULL);
+    make_script_matrix(&w, "blk.0.attn_q.weight.lora_b", 2, 128, NULL);
+    make_gguf_end(&w);
+    test_temp t = test_temp_new(w.bytes, w.n);
+    return make_gguf_free(&w), t;
+}
+
+/* One handle of each kind, all used once. rt is the runtime of the others. */
+static api_handles api_make(api_arena *arena, api_told *told) {
+    api_handles     h;
+    allm_config     c   = {0};
+    allm_request    req = {0};
+    allm_error      err = {0};
+    test_temp       file = api_adapter();
+    allm_source     src  = api_path(SCRIPT_TINY);
+    memset(&h, 0, sizeof h);
+    c.runtime = h.rt = api_arena_runtime(arena, told), req.prompt = "x";
+    assert_int_equal(allm_create("echo", &c, &h.llm, &err), ALLM_OK);
+    assert_int_equal(allm_generate_async(h.llm, &req, &h.job, &err), ALLM_OK);
+    assert_int_equal(allm_job_wait(h.job, -1, NULL, &err), ALLM_OK);
+    assert_int_equal(allm_chat_create(h.llm, NULL, &h.chat, &err), ALLM_OK);
+    assert_int_equal(allm_chat_send(h.chat, "x", NULL, NULL, &err), ALLM_OK);
+    assert_int_equal(allm_model_open(h.rt, &src, NULL, &h.m, &err), ALLM_OK);
+    assert_int_equal(allm_session_create(h.m, NULL, &h.s, &err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(h.m, NULL, NULL, &h.p, &err), ALLM_OK);
+    if (allm_adapter_open(h.m, file.path, &h.a, &err)) fail_msg("%s", err.message);
+    assert_int_equal(allm_session_use_adapter(h.s, h.a, 1, &err), ALLM_OK);
+    test_temp_remove(&file);
+    return h;
+}
+
+/* All but the runtime; the model and the adapter while others still use them. */
+static void api_free_all(const api_handles *h) {
+    allm_model_close(h->m), allm_adapter_close(h->a);
+    assert_int_equal(allm_session_truncate(h->s, 0, NULL), ALLM_OK);
+    allm_session_destroy(h->s), allm_sampler_destroy(h->p);
+    allm_chat_destroy(h->chat), allm_job_destroy(h->job), allm_destroy(h->llm);
+}
+
+/* Each public call with each handle of its freed: an error that names it, or nothing but a word to the log. */
+static void test_api_fault_37_freed(void **state) {
+    static api_arena arena;
+    api_all          a;
+    api_told         told = {0, ""}, none = {0, ""};
+    int              n    = 0;
+    (void)state;
+    arena.n = arena.n_live = 0;
+    api_begin(&a, 1);
+    api_freed = api_make(&arena, &told);
+    allm_runtime *rt = api_freed.rt;
+    api_freed.rt     = api_arena_runtime(&arena, &none);
+    api_free_all(&api_freed), allm_runtime_destroy(api_freed.rt);
+    for (size_t i = 0; i < ALLM__COUNT(api_functions); i++)
+        for (int k = 0; api_functions[i].letters[k]; k++) {
+            const int   kind = api_kind(api_functions[i].letters[k]), does = api_functions[i].does;
+            char        want[80];
+            if (kind < 0) continue;
+            memset(&a.h.err, 0x5a, sizeof a.h.err), told.n = 0;
+            snprintf(want, sizeof want, "%s: freed before this call", api_kinds[kind].kind);
+            const allm_status status = api_functions[i].call(&a, k);
+            if (status != (does == API_FAILS ? ALLM_E_ARGUMENT : ALLM_OK))
+                fail_msg("%s, pointer %d freed: %s", api_functions[i].name, k, allm_status_name(status));
+            if (status) assert_string_equal(a.h.err.message, want);
+            if (told.n != (does == API_TELLS)) fail_msg("%s: %d words to the log", api_functions[i].name, told.n);
+            if (told.n) assert_string_equal(told.text, want);
+            n++;
+        }
+    printf("             %d calls with freed handles\n", n);
+    assert_int_equal(none.n, 0);
+    allm_runtime_destroy(rt);
+    told.n = 0, allm_destroy(api_freed.llm), allm_session_destroy(api_freed.s); /* the log is gone, the rest stays */
+    assert_int_equal(told.n, 0);
+    assert_int_equal(allm_session_truncate(api_freed.s, 0, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(arena.n_live, 0);
+    memset(&api_freed, 0, sizeof api_freed);
+    api_end(&a);
+    allm_shutdown();
+}
+
+/* Handles inside of other arguments. */
+static void test_api_fault_37_freed_inside(void **state) {
+    static api_arena arena;
+    api_all          a;
+    api_told         told = {0, ""};
+    allm_config      c    = {0};
+    allm_llm        *llm  = NULL;
+    test_temp        file = test_temp_new("", 0);
+    (void)state;
+    arena.n = arena.n_live = 0;
+    api_begin(&a, 1);
+    api_handles h = api_make(&arena, &told);
+    allm_session *s[2] = {a.s, h.s};
+    const int32_t ids[2] = {49, 80};
+    allm_session_destroy(h.s), allm_destroy(h.llm);
+    assert_int_equal(allm_session_eval_many(s, ids, 2, &a.h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(a.h.err.message, "s[1]: session: freed before this call");
+    assert_int_equal(allm_chat_send(h.chat, "x", NULL, NULL, &a.h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(a.h.err.message, "the chat's llm: freed before this call");
+    assert_int_equal(allm_chat_save(h.chat, file.path, 0, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_chat_switch(h.chat, a.llm, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_chat_save(h.chat, file.path, 0, &a.h.err), ALLM_OK);
+    allm_chat_destroy(h.chat), allm_job_destroy(h.job), allm_sampler_destroy(h.p), allm_adapter_close(h.a);
+    allm_model_close(h.m), allm_runtime_destroy(h.rt);
+    c.runtime = h.rt;
+    assert_int_equal(allm_create("echo", &c, &llm, &a.h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(a.h.err.message, "runtime: freed before this call");
+    assert_int_equal(arena.n_live, 0);
+    test_temp_remove(&file);
+    api_end(&a);
+}
+
+/* A handle that is made where another one was is a good one; and no more than the last ones are remembered. */
+static void test_api_fault_37_freed_places(void **state) {
+    enum { N = ALLM__API_FREED_MAX };
+    static api_arena    arena;
+    static _Alignas(64) unsigned char buffer[4 << 20];
+    api_all             a;
+    api_told            told = {0, ""};
+    allm_session_config sc   = {0};
+    allm_sampler       *p[N + 1];
+    allm_session       *s = NULL, *old = NULL;
+    const int32_t       id = 49;
+    (void)state;
+    arena.n = arena.n_live = 0;
+    api_begin(&a, 1);
+    sc.n_ctx = 64, sc.buffer = buffer, sc.n_buffer = sizeof buffer;
+    for (int i = 0; i < 3; i++, old = s) {
+        assert_int_equal(allm_session_create(a.m, &sc, &s, &a.h.err), ALLM_OK);
+        assert_true(!old || s == old);
+        assert_int_equal(allm_session_eval(s, &id, 1, 0, &a.h.err), ALLM_OK);
+        allm_session_destroy(s);
+        memset(buffer, 0xdd, sizeof buffer);
+        assert_int_equal(allm_session_length(s), 0);
+    }
+    api_handles h = api_make(&arena, &told);
+    for (int i = 0; i <= N; i++) assert_int_equal(allm_sampler_create(h.m, NULL, NULL, &p[i], &a.h.err), ALLM_OK);
+    for (int i = 0; i <= N; i++) allm_sampler_destroy(p[i]);
+    for (int i = 1; i <= N; i++) assert_int_equal(allm_sampler_accept(p[i], &id, 1, &a.h.err), ALLM_E_ARGUMENT);
+    assert_false(allm__api_is_freed(p[0], 1)); /* forgotten */
+    api_free_all(&h), allm_runtime_destroy(h.rt);
+    assert_int_equal(arena.n_live, 0);
+    api_end(&a);
+}
+
+/* A signal handler may come while the list is in use: it does not wait. */
+static void test_api_fault_37_freed_signal(void **state) {
+    api_all a;
+    (void)state;
+    api_begin(&a, 1);
+    allm__api_freed_enter(1);
+    allm_cancel(a.llm), allm_session_cancel(a.s);
+    allm__api_freed_leave();
+    api_end(&a);
+}
+
+static int api_destroy_in_chunk(const allm_chunk *chunk, void *ctx) {
+    allm_llm         *llm = (allm_llm *)ctx;
+    allm_capabilities can;
+    allm_error        err = {0};
+    (void)chunk;
+    allm_destroy(llm), allm_destroy(llm), allm_cancel(llm);
+    assert_int_equal(allm_get_capabilities(llm, &can, &err), ALLM_E_ARGUMENT);
+    assert_string_equal(err.message, "llm: freed before this call");
+    return 0;
+}
+
+static void test_api_fault_37_freed_in_callback(void **state) {
+    api_all      a;
+    allm_request req = api_story(20);
+    (void)state;
+    api_begin(&a, 1);
+    req.on_chunk = api_destroy_in_chunk, req.on_chunk_ctx = a.llm;
+    assert_int_equal(allm_generate(a.llm, &req, NULL, &a.h.err), ALLM_E_CANCELLED);
+    api_end(&a); /* destroys it once more */
+}
+#endif
 
 /* ---- embeddings */
 
@@ -1964,4 +2237,11 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_default_runtime),
     cmocka_unit_test(test_api_small_stack),
     cmocka_unit_test(test_api_silent),
+#ifdef ABSTRACTLLM_DEBUG
+    cmocka_unit_test(test_api_fault_37_freed),
+    cmocka_unit_test(test_api_fault_37_freed_inside),
+    cmocka_unit_test(test_api_fault_37_freed_places),
+    cmocka_unit_test(test_api_fault_37_freed_signal),
+    cmocka_unit_test(test_api_fault_37_freed_in_callback),
+#endif
 };

@@ -221,9 +221,9 @@ else skip "musl, static" "no musl-gcc"; fi
 
 # The same tests without what can be left out; fewer of a kind, for the scalar kernels are slow.
 if have_test_cmocka cc; then
-    row "tests with NO_THREADS NO_MMAP NO_SIMD" sh -c "cc -std=c11 -O1 -w -DTEST_SANITIZED=1 -DABSTRACTLLM_NO_THREADS -DABSTRACTLLM_NO_MMAP \
-        -DABSTRACTLLM_NO_SIMD -I. -o $out/tests-small tests/run.c -lcmocka -lm -pthread && $out/tests-small"
-else skip "tests with NO_THREADS NO_MMAP NO_SIMD" "no cmocka"; fi
+    row "tests without DEBUG, with NO_THREADS NO_MMAP NO_SIMD" sh -c "cc -std=c11 -O1 -w -DTEST_RELEASE -DTEST_SANITIZED=1 \
+        -DABSTRACTLLM_NO_THREADS -DABSTRACTLLM_NO_MMAP -DABSTRACTLLM_NO_SIMD -I. -o $out/tests-small tests/run.c -lcmocka -lm -pthread && $out/tests-small"
+else skip "tests without DEBUG, with NO_THREADS NO_MMAP NO_SIMD" "no cmocka"; fi
 
 arm=aarch64-linux-gnu
 if have $arm-gcc; then
