@@ -17,7 +17,7 @@ MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
 GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
-THREADED = mem io thr tmpl model lora kv fwd gen sess prov job talk api
+THREADED = mem io thr tmpl model lora kv fwd eval gen sess prov job talk api
 
 HEADER   = abstractllm.h
 CURL     = $(shell printf '\043include <curl/curl.h>\n' | $(CC) -E -xc - >/dev/null 2>&1 && echo yes)

@@ -174,6 +174,9 @@ static int       test_n_failed; /* as cmocka counts: a failing teardown too */
 
 static void test_run_case(void **state) {
     test_now = test_now ? test_now + 1 : test_cases; /* cmocka runs them in order */
+#ifdef ABSTRACTLLM_DEBUG
+    memset(&allm__api_freed, 0, sizeof allm__api_freed); /* tests make handles by private calls, where others were */
+#endif
     test_now->test->test_func(state);
     test_now->result = TEST_PASSED;
 }

@@ -607,10 +607,11 @@ static void test_eval_fault_34_latency_golden(void **state) {
 }
 
 static void test_eval_fault_34_latency_smollm2(void **state) {
-    char  *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
     double worst[2] = {0, 0};
     (void)state;
     TEST_NEEDS_THREADS();
+    TEST_NEEDS_SPEED();
+    char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++)
         eval_latency_of("SmolLM2", path, n_threads, TEST_SANITIZED ? 2 : test_named ? 250 : 10, worst);
     free(path);
