@@ -9360,6 +9360,9 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
             sum[0] = ALLM__X(i_dot)(sum[0], c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
             sum[0] = ALLM__X(i_add)(sum[0], ALLM__X(i_shl8)(hi));
+        } else if (T == 1 && ALLM__X(width) == 16) { /* two chains: 2 to 4 % */
+            const ALLM__X(i) rest = ALLM__X(i_dot)(ALLM__X(i_zero)(), c + n / 2, n / 2, a->q + col + 2 * n, wide);
+            sum[0] = ALLM__X(i_add)(ALLM__X(i_dot)(sum[0], c, n / 2, a->q + col, wide), rest);
         } else if (apart == 1) sum[0] = ALLM__X(i_dot)(sum[0], c, n, a->q + 32 * t + col, wide);
         else
             ALLM__UNROLL(8) for (int i = 0; i < n; i++)
@@ -9486,8 +9489,9 @@ static int ALLM__K(pair)(const ALLM__K(tile) *j, int n) {
 static int ALLM__K(pair)(const ALLM__K(tile) *j, int n) { return (void)j, n; } /* is not called */
 #endif
 
-enum { /* scales: before 64 columns f16; bytes, and f16 of 256 columns, or f32 of these; of the type that at_d says */
-    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_steps), ALLM__K(of_type)
+enum { /* scales: before 64 columns f16; bytes, and f16 of 256 columns, or f32 of these; of the type that at_d says,
+        * or of that type for 64 columns */
+    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_steps), ALLM__K(of_type), ALLM__K(of_f16), ALLM__K(of_bf16)
 };
 
 ALLM__INLINE ALLM__X(f) ALLM__K(of)(const uint8_t *sc, int type, int i) {
@@ -9502,7 +9506,8 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
                                     int T, int b, int kind, int n_bits, int n_part, int has_min, int shift,
                                     int n_planes, ALLM__X(f) d0, ALLM__X(f) m0, const uint8_t *book, ALLM__X(c) in,
                                     ALLM__X(f) *acc) {
-    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits), type = j->p->at_d;
+    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits);
+    const int          type  = kind == ALLM__K(of_f16) ? ALLM__F16 : kind == ALLM__K(of_bf16) ? ALLM__BF16 : j->p->at_d;
     const int          parts = 64 / (kind == ALLM__K(of_type) && n_part == 64 ? j->p->n_part : n_part);
     const int32_t      W = T == 1 ? 1 : j->W;
     const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
@@ -9516,7 +9521,7 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
         if (kind == ALLM__K(of_half)) {
             d = ALLM__X(load_f16)(sc + 32 * i);
             if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
-        } else if (kind == ALLM__K(of_type)) {
+        } else if (kind >= ALLM__K(of_type)) {
             d = ALLM__K(of)(sc, type, i);
             if (has_min) m = ALLM__K(of)(sc, type, i_min);
         } else {
@@ -9601,8 +9606,10 @@ ALLM__INLINE int ALLM__K(few_of)(const ALLM__K(tile) *j, int n, int kind, int n_
 /* One token, or of formats that have such a kernel a few: see allm__pack_direct_few. */
 ALLM__UNUSED static int ALLM__K(few)(const ALLM__K(tile) *j, int n, int n_planes) {
     const allm__pack *p = j->p;
-    const int kind = !p->n_head ? ALLM__K(of_type) : !p->n_low ? ALLM__K(of_steps)
-                     : p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
+    const int four = p->n_bits == 4 && p->n_part == 64; /* what MLX writes most */
+    const int kind = p->n_head ? !p->n_low ? ALLM__K(of_steps) : p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half)
+                     : four && p->at_d == ALLM__F16 ? ALLM__K(of_f16)
+                     : four && p->at_d == ALLM__BF16 ? ALLM__K(of_bf16) : ALLM__K(of_type);
     const int part = kind == ALLM__K(of_type) && p->n_part == 32 && p->has_min ? 64 : p->n_part;
 #define ALLM__IS(k, n_bits_, n_part, has_min_, has_book) \
     (kind == ALLM__K(k) && p->n_bits == n_bits_ && part == n_part && p->has_min == has_min_ && !p->book == !has_book)
@@ -9637,6 +9644,8 @@ ALLM__UNUSED static int ALLM__K(few)(const ALLM__K(tile) *j, int n, int n_planes
     ALLM__RUN(of_type, 2, 64, 1, 0, 0, 0)
     ALLM__RUN(of_type, 3, 64, 1, 0, 0, 0)
     ALLM__RUN(of_type, 4, 64, 1, 0, 1, 0)
+    ALLM__RUN(of_f16, 4, 64, 1, 0, 1, 0)
+    ALLM__RUN(of_bf16, 4, 64, 1, 0, 1, 0)
     ALLM__RUN(of_type, 5, 64, 1, 0, 0, 0)
     ALLM__RUN(of_type, 6, 64, 1, 0, 0, 0)
     ALLM__RUN(of_type, 8, 64, 1, ALLM__NO_OFFSET, 0, 0)
