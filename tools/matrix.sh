@@ -231,7 +231,7 @@ if have $arm-gcc; then
     qemu=$(command -v qemu-aarch64 || command -v qemu-aarch64-static || true)
     cmocka="-Ibuild/aarch64/usr/include -Lbuild/aarch64/usr/lib/$arm"
     if [ -z "$qemu" ]; then skip "tests under qemu, $arm" "no qemu-aarch64"
-    elif ! have_test_cmocka $arm-gcc $cmocka; then skip "tests under qemu, $arm" "no cmocka for it (tools/deps.sh aarch64)"
+    elif [ ! -f build/aarch64/usr/include/cmocka.h ]; then skip "tests under qemu, $arm" "no cmocka for it (tools/deps.sh aarch64)"
     else
         # the rooms that have code of their own for it, or may depend on the sign of char and the order of memory; a real
         # model takes an emulator minutes
