@@ -6492,6 +6492,7 @@ ALLM__APART float allm__fma(float a, float b, float c) {
 #define allm__vmax ALLM__V(max)
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
+#define allm__vabove ALLM__V(above)         /* is a lane of a above that of b? */
 #define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -6499,6 +6500,7 @@ ALLM__APART float allm__fma(float a, float b, float c) {
 #define allm__vstore_f16 ALLM__V(store_f16) /* nearest even */
 #define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
 #define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
+#define allm__vldexp_from ALLM__V(ldexp_from) /* a * 2^n where x >= least or x is NaN, else 0 */
 #define allm__vclamp ALLM__V(clamp)         /* into [lo, hi]; NaN stays */
 #define allm__vabs ALLM__V(abs)
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
@@ -6547,6 +6549,8 @@ ALLM__INLINE void     ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
     ((uint8_t *)p)[0] = (uint8_t)h, ((uint8_t *)p)[1] = (uint8_t)(h >> 8);
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) { return fabsf(a) < limit ? 0 : a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) { return x < least ? 0 : a; }
+ALLM__INLINE int        ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) { return a > b; }
 ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
 ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
@@ -6634,6 +6638,7 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
     return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE int      allm__vabove(allm__vf a, allm__vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
 ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
 ALLM__INLINE allm__vf ALLM__X(load)(const float *p) { return allm__vload(p); }
 ALLM__INLINE allm__vf ALLM__X(load_i8)(const int8_t *p) {
@@ -6703,8 +6708,14 @@ ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
 ALLM__INLINE allm__vf allm__vround(allm__vf a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+ALLM__INLINE __m512i ALLM__X(nearest)(allm__vf a) { /* whatever way the caller's numbers are rounded */
+    return _mm512_cvt_roundps_epi32(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 #pragma GCC diagnostic pop
 ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
+ALLM__INLINE allm__vf allm__vldexp_from(allm__vf a, allm__vf n, allm__vf x, float least) {
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(least), _CMP_NLT_UQ), a, n);
+}
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
 }
@@ -6766,26 +6777,6 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_look)(const uint8_t *book, ALLM__X(c) in, ALLM
     return (void)book, _mm512_shuffle_epi8(in, v);
 }
 ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return shift > 7 ? 0 : n / 128 * (1 << shift); }
-/* Sums of 16 bytes each, of the first and the second half of twelve times 32: low[t], high[t]. */
-ALLM__INLINE void ALLM__X(i8_sums)(const int8_t *q, allm__vf *low, allm__vf *high) {
-    const __m512i one = _mm512_set1_epi8(1);
-    __m512i       four[2]; /* [128 bits: t % 2, half][t / 2 % 4] of eight tokens */
-    for (int k = 0; k < 2; k++) {
-        four[k] = _mm512_setzero_si512();
-        ALLM__UNROLL(4) for (int i = 0; i < 4 - 2 * k; i++) {
-            __m512i v  = _mm512_dpbusd_epi32(_mm512_setzero_si512(), one, _mm512_loadu_si512(q + 256 * k + 64 * i));
-            v          = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_CDAB));
-            v          = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_BADC));
-            four[k]    = _mm512_mask_mov_epi32(four[k], (__mmask16)(0x1111 << i), v);
-        }
-    }
-    const __m512i at = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 16, 24, 17, 25, 0, 0, 0, 0);
-    *low  = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], at, four[1]));
-    *high = _mm512_cvtepi32_ps(_mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]));
-}
-ALLM__INLINE void ALLM__X(store_i32)(int32_t *p, allm__vf a, int n) { /* n integral values */
-    _mm512_mask_storeu_epi32(p, ALLM__V(first)(n), _mm512_cvtps_epi32(a));
-}
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm512_cvtepi32_ps(a); }
@@ -6879,6 +6870,12 @@ ALLM__INLINE void ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) {
     return _mm256_and_ps(a, _mm256_cmp_ps(ALLM__X(abs)(a), _mm256_set1_ps(limit), _CMP_NLT_UQ));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) {
+    return _mm256_and_ps(a, _mm256_cmp_ps(x, _mm256_set1_ps(least), _CMP_NLT_UQ));
+}
+ALLM__INLINE int ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
 }
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -7048,6 +7045,10 @@ ALLM__INLINE void ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
 ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) {
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcaltq_f32(a, vdupq_n_f32(limit))));
 }
+ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, vdupq_n_f32(least))));
+}
+ALLM__INLINE int ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxvq_u32(vcgtq_f32(a, b)) != 0; }
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
@@ -7172,6 +7173,8 @@ ALLM__ONE(max, (allm__vf a, allm__vf b), ALLM__X(max)(a.r[k], b.r[k]))
 ALLM__ONE(round, (allm__vf a), ALLM__X(round)(a.r[k]))
 ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
 ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
+ALLM__ONE(ldexp_from, (allm__vf a, allm__vf n, allm__vf x, float least),
+          ALLM__X(from)(ALLM__X(ldexp)(a.r[k], ALLM__X(clamp)(n.r[k], -252, 254)), x.r[k], least))
 #if ALLM__PASS != ALLM__PASS_SCALAR
 ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
 ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
@@ -7190,6 +7193,11 @@ ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
 ALLM__INLINE float allm__vtop(allm__vf a) {
     ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
     return ALLM__X(top)(a.r[0]);
+}
+ALLM__INLINE int allm__vabove(allm__vf a, allm__vf b) {
+    int any = 0;
+    ALLM__EACH(any |= ALLM__X(above)(a.r[k], b.r[k]))
+    return any;
 }
 #if ALLM__PASS == ALLM__PASS_SCALAR /* lanes i and i + 8, then i and i + 4, then i and i + 2, then the last two */
 ALLM__INLINE float allm__vsum(allm__vf a) {
@@ -8133,16 +8141,15 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
 }
 
-/* The same to 3e-6, for what is rounded to bf16 next. */
+/* The same of x <= 0 to 3e-6, for what is rounded to bf16 next: 0 where it would be below ALLM__BF16_TINY. */
 ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
-    x                = allm__vclamp(x, -104.0f, 89.0f);
     const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
     const allm__vf r = allm__vfma(n, allm__vset(-0.693147181f), x);
     allm__vf       p = allm__vset(0.0415136559f); /* of degree 4: least relative error for |r| <= ln 2 / 2 */
     p                = allm__vfma(p, r, allm__vset(0.16787472f));
     p                = allm__vfma(p, r, allm__vset(0.500030151f));
     p                = allm__vfma(p, r, allm__vset(0.999966838f));
-    return allm__vldexp(allm__vfma(p, r, allm__vset(1)), n);
+    return allm__vldexp_from(allm__vfma(p, r, allm__vset(1)), n, x, -38.8f); /* 2^-56 = e^-38.82 */
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -8722,7 +8729,6 @@ ALLM__INLINE void ALLM__K(attend_rescale)(float *state, int pad, int bf16, float
         allm__vstore(state + i, bf16 ? allm__vtiny(o, ALLM__BF16_TINY_SUM) : o);
     }
     allm__vstore(state + pad, allm__vmul(allm__vload(state + pad), factor));
-    state[pad + 16] = to;
 }
 
 /* Scores of n_rows queries from r on against the n keys that they see of a block to weights e^(s - max), in the form
@@ -8731,13 +8737,16 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
                                       int64_t ld) {
     const int pad = allm__attend_pad(j->a->head_dim_v), bf16 = form >= ALLM__K(form_bf16);
     for (int k = r; k < r + n_rows; k++) {
-        float *s = j->s + ALLM__KEYS * k, *to = state + k * ld;
-        for (int i = n; i < ALLM__KEYS; i++) s[i] = -INFINITY;
-        const allm__vf t = allm__vset(to[pad + 16]); /* of a NaN and this, it is this */
+        float *s = j->s + ALLM__KEYS * k, *to = state + k * ld, *top = to + pad + 16;
+        if (n < ALLM__KEYS) allm__vstore_n(s + n, allm__vset(-INFINITY), -n & 15);
+        for (int i = n + (-n & 15); i < ALLM__KEYS; i += 16) allm__vstore(s + i, allm__vset(-INFINITY));
+        const allm__vf t = allm__vset(*top); /* of a NaN and this, it is this */
         const allm__vf a = allm__vmax(allm__vload(s), allm__vmax(allm__vload(s + 16), t));
         const allm__vf b = allm__vmax(allm__vload(s + 32), allm__vmax(allm__vload(s + 48), t));
-        const float    best = allm__vtop(allm__vmax(a, b));
-        if (best != to[pad + 16]) ALLM__K(attend_rescale)(to, pad, bf16, to[pad + 16], best);
+        if (!allm__vabove(allm__vmax(a, b), t)) continue;
+        const float best = allm__vtop(allm__vmax(a, b));
+        if (*top > -FLT_MAX) ALLM__K(attend_rescale)(to, pad, bf16, *top, best);
+        *top = best;
     }
     for (int k = r; k < r + n_rows; k++) {
         float         *s = j->s + ALLM__KEYS * k, *to = state + k * ld;
@@ -8746,11 +8755,7 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
         allm__vf       l = allm__vload(to + pad);
         a = allm__vsub(a, m), b = allm__vsub(b, m), c = allm__vsub(c, m), d = allm__vsub(d, m);
         if (!bf16) a = ALLM__K(exp)(a), b = ALLM__K(exp)(b), c = ALLM__K(exp)(c), d = ALLM__K(exp)(d);
-        else {
-            a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
-            a = allm__vtiny(a, ALLM__BF16_TINY), b = allm__vtiny(b, ALLM__BF16_TINY);
-            c = allm__vtiny(c, ALLM__BF16_TINY), d = allm__vtiny(d, ALLM__BF16_TINY);
-        }
+        else a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
         if (form == ALLM__K(form_bf16)) {
             uint16_t h[ALLM__KEYS];
             allm__vstore_bf16(h, a), allm__vstore_bf16(h + 16, b);
@@ -8972,37 +8977,63 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX512
-/* As ablock, for all tokens of a whole tile, each of whose numbers is then a lane; 0: one has nothing to scale by. */
-ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__ablock *b) {
-    float top[16], id[16];
-    int   ok = 1;
-    for (int t = 0; t < 16; t++) top[t] = 1;
-    ALLM__UNROLL(12) for (int t = 0; t < ALLM__TOKENS; t++) {
-        top[t] = allm__vtopbits(allm__vmaxbits(allm__vabs(allm__vload(x + t * ldx)),
-                                               allm__vabs(allm__vload(x + t * ldx + 16))));
-        ok &= top[t] >= 0x1p-100f && top[t] <= FLT_MAX;
+enum { ALLM__K(n_ahead) = 8 }; /* blocks whose largest numbers are found before one is rounded */
+
+/* 127 / max|x| of 32 columns of each of a tile's tokens, and max|x| / 127; 0: one has nothing to scale by. */
+ALLM__INLINE int ALLM__K(tile_tops)(const float *x, int64_t ldx, float *id, float *d) {
+    __m512i v[12];
+    ALLM__UNROLL(12) for (int t = 0; t < 12; t++) {
+        v[t] = _mm512_castps_si512(allm__vmaxbits(allm__vabs(allm__vload(x + t * ldx)),
+                                                  allm__vabs(allm__vload(x + t * ldx + 16))));
     }
-    if (!ok) return 0;
-    const allm__vf d = allm__vdiv(allm__vload(top), allm__vset(127));
-    allm__vstore(id, allm__vdiv(allm__vset(127), allm__vload(top)));
-    ALLM__UNROLL(12) for (int t = 0; t < ALLM__TOKENS; t++)
-        ALLM__UNROLL(2) for (int i = 0; i < 32; i += 16) {
-            const allm__vf v = allm__vmul(allm__vload(x + t * ldx + i), allm__vset(id[t]));
-            allm__vstore_i8(b->q + 32 * t + i, allm__vround(v));
-        }
-    allm__vf low, high; /* sums of the codes of columns 0-15, 16-31 */
-    ALLM__X(i8_sums)(b->q, &low, &high);
-    const allm__vf sum[3] = {allm__vadd(low, high), low, high};
-    allm__vstore_n(b->d, d, ALLM__TOKENS);
-    ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
-        allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, sum[i]), ALLM__TOKENS);
-        ALLM__X(store_i32)(b->n + ALLM__TOKENS * i, allm__vmul(sum[i], allm__vset(-128)), ALLM__TOKENS);
-    }
-    return 1;
+    ALLM__UNROLL(6) for (int t = 0; t < 6; t++) /* lanes of 128 bits: [max][t % 2] */
+        v[t] = _mm512_max_epi32(_mm512_unpacklo_epi32(v[2 * t], v[2 * t + 1]),
+                                _mm512_unpackhi_epi32(v[2 * t], v[2 * t + 1]));
+    ALLM__UNROLL(3) for (int t = 0; t < 3; t++) /* [t % 4] */
+        v[t] = _mm512_max_epi32(_mm512_unpacklo_epi64(v[2 * t], v[2 * t + 1]),
+                                _mm512_unpackhi_epi64(v[2 * t], v[2 * t + 1]));
+    const __m512i a = _mm512_max_epi32(_mm512_shuffle_i32x4(v[0], v[1], 0x44), _mm512_shuffle_i32x4(v[0], v[1], 0xee));
+    const __m512i b = _mm512_max_epi32(_mm512_shuffle_i32x4(v[2], v[2], 0x44), _mm512_shuffle_i32x4(v[2], v[2], 0xee));
+    const __m512i all = _mm512_max_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    const __m512  top = _mm512_castsi512_ps(all); /* lane t is of token t; the last four are as those before */
+    const __mmask16 ok = _mm512_cmp_ps_mask(top, _mm512_set1_ps(0x1p-100f), _CMP_GE_OQ) &
+                         _mm512_cmp_ps_mask(top, _mm512_set1_ps(FLT_MAX), _CMP_LE_OQ);
+    allm__vstore(id, allm__vdiv(allm__vset(127), top));
+    allm__vstore(d, allm__vdiv(top, allm__vset(127)));
+    return ok == 0xffff;
 }
-#else
-ALLM__INLINE int ALLM__K(ablocks)(const float *x, int64_t ldx, const allm__ablock *b) {
-    return (void)x, (void)ldx, (void)b, 0;
+
+/* As ablock, for all tokens of a whole tile. */
+ALLM__INLINE void ALLM__K(tile_codes)(const float *x, int64_t ldx, const float *id, const float *d,
+                                      const allm__ablock *b) {
+    const __m512i one = _mm512_set1_epi8(1), zero = _mm512_setzero_si512();
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i       four[2] = {zero, zero}; /* sums of 16 codes: [128 bits: t % 2, half][t / 2 % 4] of eight tokens */
+    ALLM__UNROLL(6) for (int t = 0; t < 12; t += 2) {
+        __m512i q[4];
+        ALLM__UNROLL(4) for (int i = 0; i < 4; i++) {
+            const int k = t + i / 2;
+            q[i] = ALLM__X(nearest)(allm__vmul(allm__vload(x + k * ldx + i % 2 * 16), allm__vset(id[k])));
+        }
+        const __m512i low = _mm512_packs_epi32(q[0], q[1]), high = _mm512_packs_epi32(q[2], q[3]);
+        const __m512i c   = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+        _mm512_storeu_si512(b->q + 32 * t, c);
+        __m512i v   = _mm512_dpbusd_epi32(zero, one, c);
+        v           = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_CDAB));
+        v           = _mm512_add_epi32(v, _mm512_shuffle_epi32(v, _MM_PERM_BADC));
+        four[t / 8] = _mm512_mask_mov_epi32(four[t / 8], (__mmask16)(0x1111 << t / 2 % 4), v);
+    }
+    const __m512i at = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 16, 24, 17, 25, 0, 0, 0, 0);
+    __m512i       sum[3];
+    sum[1] = _mm512_permutex2var_epi32(four[0], at, four[1]);
+    sum[2] = _mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]);
+    sum[0] = _mm512_add_epi32(sum[1], sum[2]);
+    allm__vstore_n(b->d, allm__vload(d), ALLM__TOKENS);
+    ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
+        allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(allm__vload(d), _mm512_cvtepi32_ps(sum[i])), ALLM__TOKENS);
+        _mm512_mask_storeu_epi32(b->n + ALLM__TOKENS * i, ALLM__V(first)(ALLM__TOKENS),
+                                 _mm512_sub_epi32(zero, _mm512_slli_epi32(sum[i], 7)));
+    }
 }
 #endif
 
@@ -9012,10 +9043,6 @@ ALLM__INLINE void ALLM__K(acts_block)(allm__acts *a, const float *x, int32_t t, 
     uint8_t      *p    = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(i * W) * allm__acts_block_bytes(a->n_planes);
     const int64_t left = a->n_cols - 32 * i;
     x += t * a->n_cols + 32 * i;
-    if (n == ALLM__TOKENS && left >= 32 && a->n_planes == 1) {
-        const allm__ablock b = allm__acts_at(p, 0, W, 1);
-        if (ALLM__K(ablocks)(x, a->n_cols, &b)) return;
-    }
     for (int32_t k = 0; k < n; k++, x += a->n_cols) {
         const allm__ablock b        = allm__acts_at(p, (t + k) % ALLM__TOKENS, W, a->n_planes);
         float              rest[32] = {0};
@@ -9024,10 +9051,36 @@ ALLM__INLINE void ALLM__K(acts_block)(allm__acts *a, const float *x, int32_t t, 
     }
 }
 
+/* Blocks [i, end) of a whole tile of tokens from t on, as many as have 32 columns and something to scale by; returns
+ * the first that is left. A block's divisions wait for its numbers, so several are begun before one is written. */
+ALLM__INLINE int64_t ALLM__K(acts_tile)(allm__acts *a, const float *x, int32_t t, int64_t i, int64_t end) {
+#if ALLM__PASS == ALLM__PASS_AVX512
+    float         id[ALLM__K(n_ahead)][16], d[ALLM__K(n_ahead)][16];
+    uint8_t      *tile   = allm__acts_tile(a, t / ALLM__TOKENS);
+    const size_t  n_tile = ALLM__TOKENS * allm__acts_block_bytes(1);
+    const int64_t whole  = ALLM__MIN(end, a->n_cols / 32);
+    x += t * a->n_cols;
+    for (int64_t k = 0; a->n_planes == 1 && i < whole; i += k) {
+        const int64_t n = ALLM__MIN(whole - i, ALLM__K(n_ahead));
+        for (k = 0; k < n; k++)
+            if (!ALLM__K(tile_tops)(x + 32 * (i + k), a->n_cols, id[k], d[k])) break;
+        for (int64_t m = 0; m < k; m++) {
+            const allm__ablock b = allm__acts_at(tile + (size_t)(i + m) * n_tile, 0, ALLM__TOKENS, 1);
+            ALLM__K(tile_codes)(x + 32 * (i + m), a->n_cols, id[m], d[m], &b);
+        }
+        if (k < n) return i + k;
+    }
+#endif
+    return (void)a, (void)x, (void)t, (void)end, i;
+}
+
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
     for (int32_t t = t0, n; t < t1; t += n) {
         n = ALLM__MIN(t1 - t, ALLM__TOKENS - t % ALLM__TOKENS);
-        for (int64_t i = 0; i < a->n_blocks; i++) ALLM__K(acts_block)(a, x, t, n, i);
+        for (int64_t i = 0; i < a->n_blocks; i++) {
+            if (n == ALLM__TOKENS) i = ALLM__K(acts_tile)(a, x, t, i, a->n_blocks);
+            if (i < a->n_blocks) ALLM__K(acts_block)(a, x, t, n, i);
+        }
     }
 }
 
@@ -9757,7 +9810,8 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
     const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
     const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
-    const int64_t n_some  = many ? ALLM__PANELS / n_chunk : 1 + pairs; /* groups */
+    const int64_t n_fit   = ALLM__PANELS / n_chunk; /* groups */
+    const int64_t n_some  = !many ? 1 + pairs : pairs && n_fit > 1 ? n_fit / 2 * 2 : n_fit;
     j.n_next = (size_t)n_chunk, j.ahead = wide_core ? ALLM__AHEAD : 0;
     for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
         g1 = ALLM__MIN(g0 + n_some, end);
@@ -42536,8 +42590,10 @@ static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
         if (f->pending) f->kern->add(x, y, n);
         if (f->x_scale) f->kern->scale(x, *f->x_scale, n);
         if (f->normed && !f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
+        const int64_t tile = ALLM__MAX(t / ALLM__TOKENS * ALLM__TOKENS, from); /* rounded while it is near */
+        if (!f->floats && ((t + 1) % ALLM__TOKENS == 0 || t + 1 == to))
+            f->kern->acts_quant(&f->s->acts, f->in, (int32_t)tile, (int32_t)t + 1);
     }
-    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
 }
 
 /* Sets the input of the next products; quantises it unless a norm has done so. */
