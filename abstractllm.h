@@ -6510,6 +6510,8 @@ ALLM__APART float allm__fma(float a, float b, float c) {
 #define allm__vstore_bf16 ALLM__V(store_bf16) /* nearest even */
 #define allm__vload_even ALLM__V(load_even) /* the first of each of 16 pairs of bf16 */
 #define allm__vload_odd ALLM__V(load_odd)   /* the second */
+#define allm__vload_pairs ALLM__V(load_pairs) /* 16 pairs of floats: the first of each, the second */
+#define allm__vstore_pairs ALLM__V(store_pairs)
 
 #endif /* !ALLM__PASS */
 
@@ -6551,6 +6553,8 @@ ALLM__INLINE void     ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
 ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) { return fabsf(a) < limit ? 0 : a; }
 ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) { return x < least ? 0 : a; }
 ALLM__INLINE int        ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) { return a > b; }
+ALLM__INLINE void       ALLM__X(load_pairs)(const float *p, ALLM__X(f) *a, ALLM__X(f) *b) { *a = p[0], *b = p[1]; }
+ALLM__INLINE void       ALLM__X(store_pairs)(float *p, ALLM__X(f) a, ALLM__X(f) b) { p[0] = a, p[1] = b; }
 ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
 ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
@@ -6716,6 +6720,17 @@ ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scale
 ALLM__INLINE allm__vf allm__vldexp_from(allm__vf a, allm__vf n, allm__vf x, float least) {
     return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(least), _CMP_NLT_UQ), a, n);
 }
+ALLM__INLINE void allm__vload_pairs(const float *p, allm__vf *a, allm__vf *b) {
+    const __m512  u = allm__vload(p), v = allm__vload(p + 16);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    *a = _mm512_permutex2var_ps(u, even, v);
+    *b = _mm512_permutex2var_ps(u, _mm512_add_epi32(even, _mm512_set1_epi32(1)), v);
+}
+ALLM__INLINE void allm__vstore_pairs(float *p, allm__vf a, allm__vf b) {
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    allm__vstore(p, _mm512_permutex2var_ps(a, low, b));
+    allm__vstore(p + 16, _mm512_permutex2var_ps(a, _mm512_add_epi32(low, _mm512_set1_epi32(8)), b));
+}
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
 }
@@ -6876,6 +6891,16 @@ ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) {
 }
 ALLM__INLINE int ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) {
     return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+}
+ALLM__INLINE void ALLM__X(load_pairs)(const float *p, ALLM__X(f) *a, ALLM__X(f) *b) {
+    const __m256 u = _mm256_loadu_ps(p), v = _mm256_loadu_ps(p + 8);
+    const __m256 x = _mm256_permute2f128_ps(u, v, 0x20), y = _mm256_permute2f128_ps(u, v, 0x31);
+    *a = _mm256_shuffle_ps(x, y, 0x88), *b = _mm256_shuffle_ps(x, y, 0xdd);
+}
+ALLM__INLINE void ALLM__X(store_pairs)(float *p, ALLM__X(f) a, ALLM__X(f) b) {
+    const __m256 low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
+    _mm256_storeu_ps(p, _mm256_permute2f128_ps(low, high, 0x20));
+    _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(low, high, 0x31));
 }
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -7049,6 +7074,14 @@ ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) {
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, vdupq_n_f32(least))));
 }
 ALLM__INLINE int ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxvq_u32(vcgtq_f32(a, b)) != 0; }
+ALLM__INLINE void ALLM__X(load_pairs)(const float *p, ALLM__X(f) *a, ALLM__X(f) *b) {
+    const float32x4x2_t v = vld2q_f32(p);
+    *a = v.val[0], *b = v.val[1];
+}
+ALLM__INLINE void ALLM__X(store_pairs)(float *p, ALLM__X(f) a, ALLM__X(f) b) {
+    const float32x4x2_t v = {{a, b}};
+    vst2q_f32(p, v);
+}
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
@@ -7189,6 +7222,12 @@ ALLM__INLINE void allm__vstore_bf16(void *p, allm__vf a) {
 }
 ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
     ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
+}
+ALLM__INLINE void allm__vload_pairs(const float *p, allm__vf *a, allm__vf *b) {
+    ALLM__EACH(ALLM__X(load_pairs)(p + 2 * ALLM__AT, &a->r[k], &b->r[k]))
+}
+ALLM__INLINE void allm__vstore_pairs(float *p, allm__vf a, allm__vf b) {
+    ALLM__EACH(ALLM__X(store_pairs)(p + 2 * ALLM__AT, a.r[k], b.r[k]))
 }
 ALLM__INLINE float allm__vtop(allm__vf a) {
     ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
@@ -8152,8 +8191,23 @@ ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
     return allm__vldexp_from(allm__vfma(p, r, allm__vset(1)), n, x, -38.8f); /* 2^-56 = e^-38.82 */
 }
 
+/* (a, b) turned by (cos, sin) */
+ALLM__INLINE void ALLM__K(turn)(allm__vf *a, allm__vf *b, const float *cos_sin) {
+    allm__vf c, s;
+    allm__vload_pairs(cos_sin, &c, &s);
+    const allm__vf x = allm__vsub(allm__vmul(*a, c), allm__vmul(*b, s));
+    *b = allm__vadd(allm__vmul(*a, s), allm__vmul(*b, c)), *a = x;
+}
+
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
-    for (int64_t i = 0; i + 1 < n_rot; i += 2) {
+    int64_t i = 0;
+    for (; i + 2 * ALLM__VL <= n_rot; i += 2 * ALLM__VL) {
+        allm__vf a, b;
+        allm__vload_pairs(x + i, &a, &b);
+        ALLM__K(turn)(&a, &b, cos_sin + i);
+        allm__vstore_pairs(x + i, a, b);
+    }
+    for (; i + 1 < n_rot; i += 2) {
         const float a = x[i], b = x[i + 1], c = cos_sin[i], s = cos_sin[i + 1];
         x[i] = a * c - b * s, x[i + 1] = a * s + b * c;
     }
@@ -8161,7 +8215,13 @@ static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
 
 static void ALLM__K(rope_halves)(float *x, const float *cos_sin, int64_t n_rot) {
     const int64_t half = n_rot / 2;
-    for (int64_t i = 0; i < half; i++) {
+    int64_t       i = 0;
+    for (; i + ALLM__VL <= half; i += ALLM__VL) {
+        allm__vf a = allm__vload(x + i), b = allm__vload(x + i + half);
+        ALLM__K(turn)(&a, &b, cos_sin + 2 * i);
+        allm__vstore(x + i, a), allm__vstore(x + i + half, b);
+    }
+    for (; i < half; i++) {
         const float a = x[i], b = x[i + half], c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
         x[i] = a * c - b * s, x[i + half] = a * s + b * c;
     }
