@@ -7329,6 +7329,7 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     const int32_t   *order; /* [n_cols] the input's column that each column is packed for, in matrices of one part; or
                              * NULL: their own. Of some products only, see room model */
     const struct allm__lora_use *lora; /* what an adapter adds to products (room lora), or NULL */
+    const struct allm__mat *after;     /* what is multiplied next, as far as known: only a hint for caches; or NULL */
 } allm__mat;
 
 typedef struct allm__mat_part { /* rows of a matrix, from one source */
@@ -7500,7 +7501,7 @@ static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
     if (!w->parts) m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
-    m.n_rows = n, m.row0 += first;
+    m.n_rows = n, m.row0 += first, m.after = NULL;
     if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
     return m;
@@ -9813,6 +9814,63 @@ static void ALLM__K(rows_out)(const float *own, float *y, int64_t ldy, int32_t n
     for (int32_t t = 0; t < n; t++) memcpy(y + t * ldy + lo, own + ALLM__ROWS * t + lo, (size_t)(hi - lo) * sizeof *y);
 }
 
+/* How a product goes through a matrix: chunks of panels of some groups of rows are unpacked at a time. */
+typedef struct ALLM__K(cut) {
+    const allm__pack *p;
+    size_t            n_tile, n_group;   /* bytes */
+    int64_t           n, n_chunk;        /* panels of a row, of a chunk */
+    int64_t           n_groups, n_some;  /* of the matrix, at a time */
+    int64_t           per_tile;          /* panels of a packed tile */
+} ALLM__K(cut);
+
+ALLM__INLINE ALLM__K(cut) ALLM__K(cut_of)(const allm__mat *w, int many, int pairs) {
+    ALLM__K(cut) c;
+    c.p        = allm__pack_find(w->fmt->id);
+    c.n        = allm__acts_blocks(w->n_cols) / 2, c.n_groups = (w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
+    c.n_tile   = allm__pack_tile_bytes(c.p), c.n_group = (size_t)allm__pack_n_tiles(c.p, w->n_cols) * c.n_tile;
+    c.per_tile = c.p->n_cols / ALLM__PANEL_COLS;
+    const int64_t n_runs = (c.n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (c.n + n_runs - 1) / n_runs;
+    c.n_chunk = many ? ALLM__MIN(c.n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
+    const int64_t n_fit = ALLM__PANELS / c.n_chunk;
+    c.n_some = !many ? 1 + pairs : pairs && n_fit > 1 ? n_fit / 2 * 2 : n_fit;
+    return c;
+}
+
+typedef struct ALLM__K(coming) { /* packed tiles that are unpacked next: runs of bytes, ld apart */
+    const uint8_t *p;
+    size_t         n_bytes, ld;
+    int64_t        n_runs;
+} ALLM__K(coming);
+
+/* A chunk from panel i on of groups [g, end) of w. */
+ALLM__INLINE ALLM__K(coming) ALLM__K(coming_of)(const allm__mat *w, const ALLM__K(cut) *c, int64_t g, int64_t end,
+                                                int64_t i) {
+    ALLM__K(coming) r = {NULL, 0, c->n_group, ALLM__MIN(c->n_some, end - g)};
+    if (!w->packed || r.n_runs <= 0) return r;
+    r.p       = w->packed + (size_t)g * c->n_group + (size_t)(i / c->per_tile) * c->n_tile;
+    r.n_bytes = (size_t)((ALLM__MIN(c->n_chunk, c->n - i) + c->per_tile - 1) / c->per_tile) * c->n_tile;
+    if (r.n_bytes == r.ld) r.n_bytes *= (size_t)r.n_runs, r.n_runs = 1;
+    return r;
+}
+
+/* What the same part of the rows of the matrix that comes after w begins with; r0: the first row of w's. */
+ALLM__INLINE ALLM__K(coming) ALLM__K(coming_after)(const allm__mat *w, int64_t r0, int pairs) {
+    const ALLM__K(cut) c = ALLM__K(cut_of)(w->after, 1, pairs);
+    return ALLM__K(coming_of)(w->after, &c, r0 / ALLM__ROWS * c.n_groups / ((w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS),
+                              c.n_groups, 0);
+}
+
+/* Part i of n to the second cache, while others are in use. */
+ALLM__INLINE void ALLM__K(fetch_tiles)(const ALLM__K(coming) *r, int64_t i, int64_t n) {
+    if (!r->p) return;
+    const size_t all = r->n_bytes * (size_t)r->n_runs, part = (all / (size_t)n + 64) / 64 * 64, from = part * (size_t)i;
+    for (size_t k = from, m; k < ALLM__MIN(from + part, all); k += m) {
+        const size_t at = k % r->n_bytes;
+        m = ALLM__MIN(r->n_bytes - at, ALLM__MIN(from + part, all) - k);
+        for (size_t x = 0; x < m; x += 64) ALLM__PREFETCH_FAR(r->p + k / r->n_bytes * r->ld + at, x);
+    }
+}
+
 /* n_bytes at p in n parts: part i to the second cache, while others are in use. */
 ALLM__INLINE void ALLM__K(fetch)(const uint8_t *p, size_t n_bytes, int64_t i, int64_t n) {
     const size_t n_part = (n_bytes / (size_t)n + 64) / 64 * 64, from = n_part * (size_t)i;
@@ -9857,33 +9915,27 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
     uint8_t      *tile   = (uint8_t *)scratch + ALLM__PANELS * sizeof *panels;
     const size_t  n_block = allm__acts_block_bytes(a->n_planes);
     ALLM__K(tile) j;
+    const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     j.p                   = allm__pack_find(w->fmt->id);
-    const int64_t n       = a->n_blocks / 2, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
-    const size_t  n_tile  = allm__pack_tile_bytes(j.p);
-    const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * n_tile;
-    const int64_t per_tile = j.p->n_cols / ALLM__PANEL_COLS;
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
     const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
-    const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     const int     pairs   = wide_core && a->n_planes == 1 && !direct && !(j.p->n_part == 16 && j.p->has_min);
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
     const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
-    const int64_t n_runs  = (n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (n + n_runs - 1) / n_runs;
-    const int64_t n_chunk = direct ? n : many ? ALLM__MIN(n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
-    const int64_t n_fit   = ALLM__PANELS / n_chunk; /* groups */
-    const int64_t n_some  = !many ? 1 + pairs : pairs && n_fit > 1 ? n_fit / 2 * 2 : n_fit;
+    const ALLM__K(cut) c  = ALLM__K(cut_of)(w, many, pairs);
+    const int64_t n       = c.n, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
+    const int64_t n_chunk = direct ? n : c.n_chunk;
     j.n_next = (size_t)n_chunk, j.ahead = wide_core ? ALLM__AHEAD : 0;
     for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
-        g1 = ALLM__MIN(g0 + n_some, end);
+        g1 = ALLM__MIN(g0 + c.n_some, end);
         for (int64_t i = 0; i < n; i += n_chunk) {
             j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
             for (int64_t g = g0; g < g1 && !direct; g++)
                 ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * n_chunk);
-            const int64_t  i1   = i + n_chunk < n ? i + n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
-            const uint8_t *next = NULL;
-            if (many && w->packed && g2 + (g1 - g0) <= end)
-                next = w->packed + (size_t)g2 * n_group + (size_t)(i1 / per_tile) * n_tile;
-            const size_t n_next = (size_t)((ALLM__MIN(n_chunk, n - i1) + per_tile - 1) / per_tile) * n_tile;
+            const int64_t   i1     = i + n_chunk < n ? i + n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
+            ALLM__K(coming) coming = {NULL, 0, 0, 0};
+            if (many && g2 < end) coming = ALLM__K(coming_of)(w, &c, g2, end, i1);
+            else if (many && w->after) coming = ALLM__K(coming_after)(w, r0, pairs);
             for (int32_t t = 0; t < a->n_tokens; t += j.W) {
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
@@ -9893,10 +9945,10 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
                     n_g = pairs && g + 1 < g1 && row >= r0 && row + 2 * ALLM__ROWS <= r1 ? 2 : 1;
                     for (int64_t k = g; k < g + n_g; k++) {
                         if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
-                        if (next) ALLM__K(fetch)(next + (size_t)(k - g0) * n_group, n_next, t / ALLM__TOKENS, n_tiles);
+                        ALLM__K(fetch_tiles)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
                     }
                     j.panels = panels + (g - g0) * n_chunk;
-                    j.packed = direct ? w->packed + (size_t)g * n_group : NULL;
+                    j.packed = direct ? w->packed + (size_t)g * c.n_group : NULL;
                     if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + row, ldy);
                     else
                         ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0),
@@ -38522,6 +38574,32 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     return allm__model_load_template(m, err);
 }
 
+/* Matrix number i that products use, in the order of layers; NULL: there is none of this number in this model; the
+ * embeddings are only looked up. */
+static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
+    const allm__arch_tensor *row = &allm__arch_tensors[i % (int64_t)ALLM__COUNT(allm__arch_tensors)];
+    const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
+    if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
+    if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
+    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    return w->fmt ? w : NULL;
+}
+
+static int64_t allm__model_n_mats(const allm_model *m) {
+    return m->hp.n_layer * (int64_t)ALLM__COUNT(allm__arch_tensors);
+}
+
+/* Each layer's matrices know the next, in the order of the table, which is that of evaluation. */
+static void allm__model_chain(allm_model *m) {
+    allm__mat *last = NULL;
+    for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
+        allm__mat *w = allm__model_mat(m, i);
+        if (!w || w == &m->w.output) continue;
+        if (last) last->after = w;
+        last = w;
+    }
+}
+
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
                                     allm_error *err) {
     allm__model_report(cfg, 0);
@@ -38541,6 +38619,7 @@ static allm_status allm__model_load(allm_model *m, const allm_source *src, const
         m->n_tensor_bytes += t->n_bytes;
     }
     if (!cfg->vocab_only && allm__model_load_weights(m, err)) return err->status;
+    if (!cfg->vocab_only) allm__model_chain(m);
     allm__model_report(cfg, 0.4f);
     if (allm__model_load_text(m, err)) return err->status;
     allm__model_report(cfg, 1);
@@ -38577,21 +38656,6 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
 }
 
 /* ---- packed weights */
-
-/* Matrix number i that products use, in the order of layers; NULL: there is none of this number in this model; the
- * embeddings are only looked up. */
-static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
-    const allm__arch_tensor *row = &allm__arch_tensors[i % (int64_t)ALLM__COUNT(allm__arch_tensors)];
-    const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
-    if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
-    if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
-    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
-    return w->fmt ? w : NULL;
-}
-
-static int64_t allm__model_n_mats(const allm_model *m) {
-    return m->hp.n_layer * (int64_t)ALLM__COUNT(allm__arch_tensors);
-}
 
 /* Bytes of all matrices packed that are not so in the file; 0: none, or they do not fit a size_t. */
 static size_t allm__model_packed_bytes(allm_model *m) {
