@@ -46192,6 +46192,34 @@ static int allm__gen_tools_on(const allm_request *req) {
     return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
 }
 
+enum { /* what a provider may have, beside text */
+    ALLM__GEN_IDS = 1, ALLM__GEN_RAW = 2, ALLM__GEN_TOOLS = 4, ALLM__GEN_CHOICE = 8, ALLM__GEN_SCHEMA = 16,
+    ALLM__GEN_GRAMMAR = 32, ALLM__GEN_LOGPROBS = 64, ALLM__GEN_KWARGS = 128
+};
+
+static allm_status allm__gen_lacks(const char *provider, const char *what, allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%.40s\" has no such thing", what,
+                      provider);
+}
+
+/* Refuses a request that wants what a provider, which has these features, lacks. */
+static allm_status allm__gen_wants(const allm_request *q, uint32_t features, const char *provider, allm_error *err) {
+    const int tools = allm__gen_tools_on(q);
+    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
+        {q->n_prompt_ids > 0, ALLM__GEN_IDS, "prompt_ids"},
+        {q->raw, ALLM__GEN_RAW, "raw"},
+        {tools, ALLM__GEN_TOOLS, "tools"},
+        {tools && q->tool_choice && strcmp(q->tool_choice, "auto"), ALLM__GEN_CHOICE, "tool_choice"},
+        {q->response_schema != NULL, ALLM__GEN_SCHEMA, "response_schema"},
+        {q->grammar != NULL, ALLM__GEN_GRAMMAR, "grammar"},
+        {q->n_logprobs != 0, ALLM__GEN_LOGPROBS, "logprobs"},
+        {q->template_kwargs != NULL, ALLM__GEN_KWARGS, "template_kwargs"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
+        if (wants[i].wanted && !(features & wants[i].bit)) return allm__gen_lacks(provider, wants[i].name, err);
+    return ALLM_OK;
+}
+
 /* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
  * any, else the usual one. *source: its text. */
 static const allm__tmpl *allm__gen_template(const allm_model *m, const allm_request *req, allm_str *source) {
@@ -46524,7 +46552,8 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     (void)h, (void)tok, (void)n_vocab, (void)lead, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!schema && !grammar) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: built without grammars (ABSTRACTLLM_NO_GRAMMAR)",
+                      schema ? "response_schema" : "grammar");
 }
 
 static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
@@ -46970,30 +46999,27 @@ static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
 
 #ifndef ABSTRACTLLM_NO_REMOTE
 
-enum { /* what an API has, beside text; the names are those of allm_request */
-    ALLM__REMOTE_RAW = 1, ALLM__REMOTE_CHOICE = 2, ALLM__REMOTE_GRAMMAR = 4, ALLM__REMOTE_LOGPROBS = 8,
-    ALLM__REMOTE_KWARGS = 16
-};
-
 typedef struct allm__remote_api {
     const char *name;
     int         wire; /* ALLM__WIRE_* */
-    uint32_t    features;
+    uint32_t    features; /* ALLM__GEN_* */
     const char *base_url; /* where none is given */
     const char *chat, *raw, *embed, *models; /* paths behind it; NULL: it has none */
     const char *auth, *header; /* what stands before the key; one more header, or NULL */
     int         column; /* of allm__remote_fields */
 } allm__remote_api;
 
+enum { ALLM__REMOTE_ALL = ALLM__GEN_TOOLS | ALLM__GEN_SCHEMA /* every API has these */ };
+
 static const allm__remote_api allm__remote_apis[] = {
     {"openai", ALLM__WIRE_OPENAI,
-     ALLM__REMOTE_RAW | ALLM__REMOTE_CHOICE | ALLM__REMOTE_GRAMMAR | ALLM__REMOTE_LOGPROBS | ALLM__REMOTE_KWARGS,
+     ALLM__REMOTE_ALL | ALLM__GEN_RAW | ALLM__GEN_CHOICE | ALLM__GEN_GRAMMAR | ALLM__GEN_LOGPROBS | ALLM__GEN_KWARGS,
      "https://api.openai.com/v1", "/chat/completions", "/completions", "/embeddings", "/models",
      "Authorization: Bearer ", NULL, 0},
-    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_RAW | ALLM__REMOTE_LOGPROBS, "http://127.0.0.1:11434", "/api/chat",
-     "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
-    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_CHOICE, "https://api.anthropic.com", "/v1/messages", NULL, NULL,
-     "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
+    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_ALL | ALLM__GEN_RAW | ALLM__GEN_LOGPROBS, "http://127.0.0.1:11434",
+     "/api/chat", "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
+    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_ALL | ALLM__GEN_CHOICE, "https://api.anthropic.com",
+     "/v1/messages", NULL, NULL, "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
 };
 
 typedef struct allm__remote { /* one opened model of a server */
@@ -47387,8 +47413,7 @@ static const allm__remote_field_row allm__remote_fields[] = {
 #undef ALLM__R
 
 static allm_status allm__remote_lacks(const allm__remote *r, const char *what, allm_error *err) {
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%s\" has no such thing", what,
-                      r->api->name);
+    return allm__gen_lacks(r->api->name, what, err);
 }
 
 /* Fields whose value is off are not sent: servers differ in what they know. The temperature always counts. */
@@ -47734,17 +47759,7 @@ static void allm__remote_ask_anthropic(allm__remote_ask *a) {
 
 /* What the request wants and the API has not. */
 static allm_status allm__remote_check(const allm__remote *r, const allm_request *q, allm_error *err) {
-    const char *c = q->tool_choice;
-    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
-        {q->n_prompt_ids > 0, 0, "prompt_ids"},
-        {q->raw, ALLM__REMOTE_RAW, "raw"},
-        {q->n_tools && c && strcmp(c, "auto") && strcmp(c, "none"), ALLM__REMOTE_CHOICE, "tool_choice"},
-        {q->grammar != NULL, ALLM__REMOTE_GRAMMAR, "grammar"},
-        {q->n_logprobs != 0, ALLM__REMOTE_LOGPROBS, "logprobs"},
-        {q->template_kwargs != NULL, ALLM__REMOTE_KWARGS, "template_kwargs"},
-    };
-    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
-        if (wants[i].wanted && !(r->api->features & wants[i].bit)) return allm__remote_lacks(r, wants[i].name, err);
+    if (allm__gen_wants(q, r->api->features, r->api->name, err)) return err->status;
     if (q->response_schema && q->grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     if (q->raw && (!q->prompt || q->system))
@@ -47992,7 +48007,7 @@ static allm_status allm__remote_capabilities(void *self, allm_capabilities *out,
     (void)err;
     out->streaming = out->system_prompt = out->multi_turn = out->tools = out->parallel_tools = out->json_schema = 1;
     out->reasoning = out->vision = 1; /* passed on where there is any */
-    out->logprobs   = (r->api->features & ALLM__REMOTE_LOGPROBS) != 0;
+    out->logprobs   = (r->api->features & ALLM__GEN_LOGPROBS) != 0;
     out->embeddings = r->api->embed != NULL;
     out->n_parallel = 1;
     out->max_context = r->n_ctx;
@@ -48884,11 +48899,8 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     for (size_t i = 0; i < req->n_messages; i++)
         if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
     int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
+    if (allm__gen_wants(req, ALLM__GEN_RAW, "echo", err)) return err->status;
     allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
-    if (!status && req->n_prompt_ids)
-        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
-    if (!status && (req->response_schema || req->grammar))
-        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", 0, &buf, err);
     if (!status) status = allm__gen_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
@@ -49264,8 +49276,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
 
 static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
                                     allm_error *err) {
-    if (!llm->row.embed)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
+    if (!llm->row.embed) return allm__gen_lacks(llm->row.name, "embeddings", err);
     if (!allm__llm_enter(llm)) return allm__llm_busy(err);
     allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
     if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */

@@ -942,7 +942,7 @@ static void test_api_embed_errors(void **state) {
     c.runtime        = a.h.rt;
     assert_int_equal(allm_create("echo", &c, &echo, &a.h.err), ALLM_OK);
     assert_int_equal(allm_embed(echo, &one, 1, v, 1, &a.h.err), ALLM_E_UNSUPPORTED);
-    assert_non_null(strstr(a.h.err.message, "\"echo\" has no embeddings"));
+    assert_non_null(strstr(a.h.err.message, "embeddings: the provider \"echo\""));
     allm_destroy(echo);
     api_end(&a);
 }

@@ -506,6 +506,38 @@ static void test_prov_echo_files_and_errors(void **state) {
     script_end(&h);
 }
 
+/* What it lacks is refused before anything is said, by the names that requests to servers are refused with. */
+static void test_prov_echo_lacks(void **state) {
+    static const int32_t   id    = 1;
+    static const allm_tool tool  = {"add", NULL, NULL, NULL, NULL};
+    const struct { allm_request req; const char *name; } rows[] = {
+        {{.prompt_ids = &id, .n_prompt_ids = 1}, "prompt_ids: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1}, "tools: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1, .tool_choice = "required"}, "tools: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1, .tool_choice = "none"}, NULL},
+        {{.prompt = "x", .response_schema = "{}"}, "response_schema: "},
+        {{.prompt = "x", .grammar = "root ::= \"x\""}, "grammar: "},
+        {{.prompt = "x", .n_logprobs = 1}, "logprobs: "},
+        {{.prompt = "x", .template_kwargs = "{}"}, "template_kwargs: "},
+        {{.prompt = "x", .raw = 1}, NULL},
+    };
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open(&h, "echo", (allm_config){0});
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_ear    e = {0};
+        allm_response r;
+        allm_status   status = script_ask(llm, rows[i].req, &e, &r, &h.err);
+        assert_int_equal(status, rows[i].name ? ALLM_E_UNSUPPORTED : ALLM_OK);
+        if (rows[i].name && strncmp(h.err.message, rows[i].name, strlen(rows[i].name))) fail_msg("%s", h.err.message);
+        assert_true((e.n_text == 0) == (rows[i].name != NULL));
+        allm_response_free(&r);
+    }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
 /* ---- the cache of open models */
 
 typedef struct prov_loads {
@@ -1741,6 +1773,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_by_name),
     cmocka_unit_test(test_prov_echo),
     cmocka_unit_test(test_prov_echo_files_and_errors),
+    cmocka_unit_test(test_prov_echo_lacks),
     cmocka_unit_test(test_prov_cache),
     cmocka_unit_test(test_prov_cache_shares),
     cmocka_unit_test(test_prov_cache_identity),
