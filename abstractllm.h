@@ -449,7 +449,8 @@ typedef struct allm_request {
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
-     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
+     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response.
+     * ALLM_E_UNSUPPORTED, "tools", before any work, where capabilities lack them. */
     const allm_tool *tools;
     size_t           n_tools;
     /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and
@@ -698,8 +699,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
  * far), ALLM_E_BUSY (a generation is running on llm, in another thread or around this callback), ALLM_E_TEMPLATE,
- * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of
- * servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
+ * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (what the model or its server cannot do: the message begins with
+ * its name, such as "tools", "vision", "response_schema", "logprobs", where it is known before any work); of servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
  * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
  * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or too many rounds); those of a
  * registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and times are of all rounds
@@ -35340,8 +35341,7 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
         if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
         if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
             allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                       "tool_choice: %s", row->forms[0] ? "calls in the form of this model cannot be forced"
-                       : "the model's template has no known form of calls, so none can be forced");
+                       "tool_choice: calls in the form of this model cannot be forced");
     }
     allm__map_free(&c.types.map);
     allm__arena_free(&c.types.arena);
@@ -46192,6 +46192,11 @@ static int allm__gen_tools_on(const allm_request *req) {
     return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
 }
 
+/* Does this template show tools to its model, and is the form known in which that calls them? */
+static int allm__gen_knows_tools(allm_str source) {
+    return allm__filt_detect(source)->forms[0] && allm__str_find(source, ALLM__S("tools"), 0) != SIZE_MAX;
+}
+
 enum { /* what a provider may have, beside text */
     ALLM__GEN_IDS = 1, ALLM__GEN_RAW = 2, ALLM__GEN_TOOLS = 4, ALLM__GEN_CHOICE = 8, ALLM__GEN_SCHEMA = 16,
     ALLM__GEN_GRAMMAR = 32, ALLM__GEN_LOGPROBS = 64, ALLM__GEN_KWARGS = 128
@@ -46471,10 +46476,6 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     memset(x, 0, sizeof *x);
     x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (lazy && !row->forms[0]) {
-        allm__log(h, ALLM_LOG_WARN, "the model's template has no known form of tool calls: none will be found");
-        return ALLM_OK;
-    }
     if (!lazy && strcmp(choice, "required"))
         for (size_t i = 0; i < req->n_tools; i++)
             if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;
@@ -48730,10 +48731,12 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
-    if (allm__gen_begin(&run->g, h, req, n_piece, err) ||
-        allm__local_prompt(l, req, &run->prompt, &tail, err))
-        return err->status;
+    if (allm__gen_begin(&run->g, h, req, n_piece, err)) return err->status;
     allm__gen_template(l->model, req, &source);
+    if (allm__gen_tools_on(req) && !allm__gen_knows_tools(source))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tools: the model's chat template shows it none, or has no "
+                          "known form of calls");
+    if (allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
     const allm__filt_row *row = allm__filt_detect(source);
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
     int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
@@ -48837,9 +48840,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
                                           ALLM__TURN("user", "b")};
 #undef ALLM__TURN
-    allm_str              source = l->model->chat_template, for_tools = source;
+    allm_str source = l->model->chat_template, for_tools = source;
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
-    const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
     out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
 #ifndef ABSTRACTLLM_NO_GRAMMAR
@@ -48849,8 +48851,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
-    if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
-        out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
+    if (l->model->tmpl) out->tools = out->parallel_tools = allm__gen_knows_tools(for_tools);
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
     out->max_context = l->sess.session->n_ctx, out->max_output = l->model->hp.causal ? out->max_context : 0;
     out->n_parameters = info.n_parameters;

@@ -1620,6 +1620,65 @@ static void test_prov_tools(void **state) {
     script_end(&h);
 }
 
+/* A model whose template shows no tools is given none: capabilities say so, a request that brings some is refused
+ * before the prompt is looked at, and what needs none goes on. */
+static void prov_tools_unknown(allm_llm *llm, script_host *h, int32_t *n_refused) {
+    static const char *const choices[] = {NULL, "auto", "required", "add", "none"};
+    prov_tool         t = {0};
+    allm_tool         tool;
+    allm_capabilities can;
+    assert_int_equal(allm_get_capabilities(llm, &can, &h->err), ALLM_OK);
+    for (size_t i = 0; i < ALLM__COUNT(choices); i++) {
+        script_ear    e    = {0};
+        allm_request  req  = prov_tool_request(&t, &tool, 1);
+        allm_response r;
+        int           none = choices[i] && !strcmp(choices[i], "none");
+        req.tool_choice = choices[i], req.max_tokens = 2;
+        allm_status status = script_ask(llm, req, &e, &r, &h->err);
+        assert_int_equal(status, none || can.tools ? ALLM_OK : ALLM_E_UNSUPPORTED);
+        if (status && strncmp(h->err.message, "tools: ", 7)) fail_msg("%s", h->err.message);
+        if (status) assert_true(!e.n_chunks && !r.prompt_tokens), ++*n_refused;
+        allm_response_free(&r);
+    }
+    assert_int_equal(t.n_runs, 0);
+}
+
+static void test_prov_tools_unknown(void **state) {
+    static const char *const templates[] = {
+        NULL, "{{ messages[0].content }}", "{# tools #}{{ messages[0].content }}", /* no form of calls */
+        "{# <tool_call> #}{{ messages[0].content }}"};                             /* it is shown none */
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(templates); i++) {
+        make_script p = make_script_new((const char *[]){"", "?", "a", "b", NULL});
+        script_host h;
+        int32_t     n = 0;
+        p.chat_template = templates[i];
+        make_gguf w     = make_script_file(&p);
+        script_begin(&h, 1);
+        allm_llm *llm = script_open_bytes(&h, &w);
+        prov_tools_unknown(llm, &h, &n);
+        assert_int_equal(n, 4);
+        allm_destroy(llm);
+        make_gguf_free(&w);
+        script_end(&h);
+    }
+}
+
+static void test_prov_tools_smollm2(void **state) { /* whose template knows none */
+    script_host h;
+    int32_t     n = 0;
+    (void)state;
+    TEST_NEEDS_SPEED();
+    char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
+    script_begin(&h, 2);
+    allm_llm *llm = script_open_path(&h, path);
+    prov_tools_unknown(llm, &h, &n);
+    assert_int_equal(n, 4);
+    allm_destroy(llm);
+    script_end(&h);
+    free(path);
+}
+
 static void test_prov_reasoning(void **state) {
     make_gguf     w = prov_tool_model();
     script_host   h;
@@ -1757,6 +1816,8 @@ static void test_prov_tools_memory(void **state) {
 static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
+    cmocka_unit_test(test_prov_tools_unknown),
+    cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),
     cmocka_unit_test(test_prov_tools_logprobs),
     cmocka_unit_test(test_prov_tools_memory),
