@@ -785,12 +785,13 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back. config as for allm_chat_create; its system prompt and title count before the file's. State that was saved is
- * taken up by llm; without any the next allm_chat_send evaluates the messages. Errors: ALLM_E_ARGUMENT,
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; of state that is damaged,
- * missing or does not fit, unless config says ignore_state: ALLM_E_FORMAT, ALLM_E_NOT_FOUND, ALLM_E_ARGUMENT (another
- * model, another type of cache), ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version),
- * ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
+ * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of another
+ * kind of provider stays unused, and with its own when it comes back; if its file is there, it has to be sound. Errors:
+ * ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config
+ * says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind
+ * ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than
+ * llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -49934,57 +49935,81 @@ static allm_status allm__talk_save(allm_chat *c, const char *path, int with_stat
     return status;
 }
 
-/* The name of the file with this provider's state, of the folder of `path`, and its sum. s->path empty: there is none.
- * */
-static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
-    allm__json  j;
+/* One provider's entry, whose object has begun: the name of the file with its state, of the folder of `path`, and its
+ * sum. s->path empty: there is none. own: of the provider that we have; another's may be of any form. */
+static allm_status allm__talk_entry(allm_chat *c, allm__json *j, const char *path, int own, allm__talk_state *s,
+                                    allm_error *err) {
     allm__arena a     = {&c->host, NULL, NULL, NULL, 0, 0};
     const char *name  = NULL, *sum = NULL;
     size_t      n_dir = (size_t)(allm__talk_base(path) - path);
     allm_str    key;
-    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
-    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
-    while (more && allm__json_key(&j, &key)) {
-        if (!allm__str_eq(key, allm__str_of(allm__talk_provider(c)))) { allm__json_skip(&j); continue; }
-        name = sum = NULL;
-        if (!allm__json_begin(&j, ALLM__JSON_OBJECT, "the provider's state: an object")) break;
-        while (allm__json_key(&j, &key))
-            if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(&j, &a, "kv_snapshot");
-            else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(&j, &a, "kv_sha256");
-            else allm__json_skip(&j);
-    }
-    allm_status status = j.status;
-    if (status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
-    if (!status && name && (!*name || strpbrk(name, "/\\:") || *name == '.'))
-        status = allm__fail(err, ALLM_E_FORMAT, path, -1,
-                            "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
-    if (!status && name && (!sum || strlen(sum) != 64))
-        status = allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
-    if (!status && name) {
+    while (allm__json_key(j, &key))
+        if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(j, &a, "kv_snapshot");
+        else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(j, &a, "kv_sha256");
+        else allm__json_skip(j);
+    int sound = name && *name && !strpbrk(name, "/\\:") && *name != '.', summed = sum && strlen(sum) == 64;
+    if (!j->status && own && name && !sound)
+        allm__fail(err, ALLM_E_FORMAT, path, -1,
+                   "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
+    if (!j->status && own && name && !summed)
+        allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
+    s->path.len = 0;
+    if (!err->status && sound && summed) {
         memcpy(s->sum, sum, 65);
         allm__buf_put(&s->path, path, n_dir), allm__buf_puts(&s->path, name);
-        if (!allm__buf_text(&s->path)) status = allm__fail_memory(err, s->path.len);
+        if (!allm__buf_text(&s->path)) allm__fail_memory(err, s->path.len);
     }
-    allm__json_free(&j), allm__arena_free(&a);
-    return status;
+    allm__arena_free(&a);
+    return err->status;
+}
+
+/* Opens the file with a state that is what was written. To be closed, also after an error. */
+static allm_status allm__talk_open_state(allm_chat *c, const allm__talk_state *s, allm__file *f, allm_error *err) {
+    allm__io_hash hash;
+    allm_source   src;
+    char          sum[65];
+    memset(&src, 0, sizeof src);
+    src.path = s->path.ptr;
+    if (allm__file_open(&c->host, &src, f, err)) return err->status;
+    allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f->data, f->n_bytes), allm__io_hash_end(&hash, sum);
+    if (!memcmp(sum, s->sum, 64)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
+                      "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum, s->sum);
+}
+
+/* The state of a provider that we do not have: nothing is taken of it, but if it is there it has to be sound. */
+static allm_status allm__talk_check_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
+    allm__file f;
+    if (!s->path.len || allm__file_kind(s->path.ptr) == ALLM__FILE_NONE) return ALLM_OK;
+    allm__talk_open_state(c, s, &f, err);
+    allm__file_close(&c->host, &f);
+    return err->status;
+}
+
+/* Finds this provider's state and checks those of all others. */
+static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm__json j;
+    allm_str   key;
+    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
+    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (more && !err->status && allm__json_key(&j, &key)) {
+        const int        own   = allm__str_eq(key, allm__str_of(allm__talk_provider(c)));
+        allm__talk_state other = {{&c->host, NULL, 0, 0, 0, 0}, {&c->host, NULL, 0, 0, 0, 0}, ""};
+        if (allm__json_next(&j) == ALLM__JSON_OBJECT) {
+            if (!allm__talk_entry(c, &j, path, own, own ? s : &other, err)) allm__talk_check_state(c, &other, err);
+        } else if (own) allm__json_fail(&j, j.at, "the provider's state: an object expected");
+        else allm__json_skip(&j);
+        allm__talk_state_free(&other);
+    }
+    if (j.status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
+    allm__json_free(&j);
+    return err->status;
 }
 
 static allm_status allm__talk_give_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
-    allm__io_hash hash;
-    allm__file    f;
-    allm_source   src;
-    char          sum[65];
-    allm_error    own = {ALLM_OK, -1, 0, 0, 0, "", ""};
-    memset(&src, 0, sizeof src);
-    src.path           = s->path.ptr;
-    allm_status status = allm__file_open(&c->host, &src, &f, err);
-    if (!status) {
-        allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f.data, f.n_bytes), allm__io_hash_end(&hash, sum);
-        if (memcmp(sum, s->sum, 64) != 0)
-            status = allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
-                                "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum,
-                                s->sum);
-    }
+    allm__file  f;
+    allm_error  own    = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_status status = allm__talk_open_state(c, s, &f, err);
     if (!status && !c->llm->row.load)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, s->path.ptr, -1, "the provider \"%.40s\" takes no state up",
                             c->llm->row.name);
