@@ -545,9 +545,9 @@ typedef struct allm_provider {
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
     /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
-     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to
-     * end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at
-     * a time for one self. */
+     * the numbers of *out; the library builds text and calls from the chunks, makes text of a call whose arguments are
+     * no JSON object, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call is then
+     * ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -47856,7 +47856,7 @@ static int allm__remote_tool_piece(allm__remote_run *n, const allm__wire_event *
     return 0;
 }
 
-/* All calls are complete. One whose arguments are no object was cut off, or is none: it is text. */
+/* All calls are complete. One whose arguments are no object was cut off, or is none: room prov makes it text. */
 static int allm__remote_tools_end(allm__remote_run *n) {
     for (size_t i = 0; i < n->n_tools; i++) {
         allm__remote_tool *t       = &n->tools[i];
@@ -47865,11 +47865,7 @@ static int allm__remote_tools_end(allm__remote_run *n) {
         const char *args = allm__buf_text(&t->args);
         if (!args) return allm__remote_full(n, t->args.len);
         if (allm__remote_tool_send(n, i)) return 1;
-        allm_str all = allm__str(args, t->args.len);
-        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) {
-            if (allm__remote_chunk(n, ALLM_TEXT, all, 0, NULL)) return 1;
-            continue;
-        }
+        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) continue;
         n->n_good++;
         if (t->id.len && allm__remote_chunk(n, (allm_event)ALLM__EVENT_ID, allm__stream_text(&t->id), i, NULL))
             return 1;
@@ -49049,15 +49045,21 @@ static int allm__round_complete(const allm__host *h, allm_str args) {
     return !allm__json_is_object(h, args, NULL, &ignored);
 }
 
+/* What came as a call and is none is text. The filter of local models has passed it on as the model wrote it. */
+static void allm__round_tell(allm__relay *r, allm_str args) {
+    allm_chunk chunk = {ALLM_TEXT, args.ptr, args.len, -1, 1, 0, NULL, 0};
+    if (args.len && r->llm->row.generate != allm__local_generate) allm__relay_chunk(&chunk, r);
+}
+
 /* The complete calls of a round, with copies of their texts. 0: no memory. */
-static int allm__round_calls(allm__rounds *t, const allm__relay *r) {
+static int allm__round_calls(allm__rounds *t, allm__relay *r) {
     t->n_calls = 0;
     t->calls   = (allm_tool_call *)allm__arena_array(&t->arena, r->n_calls, sizeof *t->calls, sizeof(void *));
     for (size_t i = 0; t->calls && i < r->n_calls; i++) {
         const allm__relay_call *c    = &r->calls[i];
         allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
         char                    id[24];
-        if (!allm__round_complete(t->arena.host, args)) continue;
+        if (!allm__round_complete(t->arena.host, args)) { allm__round_tell(r, args); continue; }
         snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
         const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
         allm_tool_call *to    = &t->calls[t->n_calls++];
@@ -49208,6 +49210,7 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
         if (status) return status;
         if (!relay->n_calls) return ALLM_OK;
         if (!allm__round_calls(t, relay)) return allm__fail_memory(err, t->arena.n_bytes);
+        if (relay->stopped || allm__relay_failed(relay)) return allm__prov_verdict(relay, ALLM_OK, out, err);
         if (t->n_calls && out->finish == ALLM_FINISH_STOP) out->finish = ALLM_FINISH_TOOL_CALLS;
         if (out->finish != ALLM_FINISH_TOOL_CALLS || !allm__round_runs(t, req)) return ALLM_OK;
         if (round == most)

@@ -1495,6 +1495,80 @@ static allm_status prov_seeds_generate(void *self, const allm_request *req, allm
     return ALLM_OK;
 }
 
+/* ---- a provider that makes calls of any kind, in two rounds */
+
+typedef struct prov_calls {
+    struct { const char *name, *args; } calls[4];
+    int32_t n, n_rounds;
+    int     says_so; /* finish */
+} prov_calls;
+
+static allm_status prov_calls_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)config, (void)err;
+    return *self = ctx, ALLM_OK;
+}
+
+static allm_status prov_calls_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    prov_calls *p    = (prov_calls *)self;
+    allm_chunk  text = {ALLM_TEXT, "ok", 2, -1, 0, 0, NULL, 0};
+    (void)err;
+    req->on_chunk(&text, req->on_chunk_ctx);
+    if (p->n_rounds++) return ALLM_OK;
+    for (int32_t i = 0; i < p->n; i++) {
+        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, i, p->calls[i].name, 0};
+        if (req->on_chunk(&c, req->on_chunk_ctx)) return ALLM_OK;
+    }
+    if (p->says_so) out->finish = ALLM_FINISH_TOOL_CALLS;
+    return ALLM_OK;
+}
+
+static int prov_calls_stop(const allm_chunk *chunk, void *ctx) { /* at what was a call */
+    return (void)ctx, chunk->event == ALLM_TEXT && chunk->text[0] == '{';
+}
+
+/* A call whose arguments are no object comes as text, also beside good ones. */
+static void test_prov_calls_none(void **state) {
+    static const struct {
+        prov_calls p;
+        int        stops;
+        const char *text;
+        size_t     n_calls;
+        int        n_runs;
+        allm_status status;
+        allm_finish finish;
+    } rows[] = {
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host   h;
+        prov_calls    p   = rows[i].p;
+        prov_tool     t   = {0};
+        allm_provider row = {0};
+        allm_config   c   = {0};
+        allm_response r;
+        allm_tool     tool;
+        script_begin(&h, 1);
+        c.runtime = h.rt, c.model = "any", t.result = "Q";
+        row.name = "calls", row.open = prov_calls_open, row.generate = prov_calls_generate, row.ctx = &p;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm    *llm = script_open(&h, "calls", c);
+        allm_request req = prov_tool_request(&t, &tool, 1);
+        req.on_chunk = rows[i].stops ? prov_calls_stop : NULL;
+        assert_int_equal(allm_generate(llm, &req, &r, &h.err), rows[i].status);
+        if (strcmp(r.text, rows[i].text) || r.n_tool_calls != rows[i].n_calls || r.finish != rows[i].finish ||
+            t.n_runs != rows[i].n_runs)
+            fail_msg("row %zu: \"%s\", %zu calls, finish %d, %d runs", i, r.text, r.n_tool_calls, (int)r.finish,
+                     t.n_runs);
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
 /* All rounds of a request go on with the seed that the first one drew: the response's seed gives all of it again. */
 static void test_prov_seed_of_rounds(void **state) {
     static const allm_sampling warm = {.temperature = 1.5f, .seed = -1};
@@ -1816,6 +1890,7 @@ static void test_prov_tools_memory(void **state) {
 static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
+    cmocka_unit_test(test_prov_calls_none),
     cmocka_unit_test(test_prov_tools_unknown),
     cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),

@@ -283,6 +283,7 @@ static void test_remote_answers(void **state) {
     assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":1}");
     assert_string_equal(r.tool_calls[1].id, "call_1");
     assert_string_equal(r.tool_calls[1].name, "g");
+    assert_string_equal(r.text, "Look.{\"y");
     allm_response_free(&r), allm__buf_free(&got);
     remote_end(&g);
 
