@@ -492,8 +492,9 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
                               the arrays below are NULL also after an error for lack of memory */
     void       *owner;     /* the library's */
     char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
-    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
-    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
+    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object. After
+                                     ALLM_E_TOOL those of the round that did not come to its end */
+    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one, whatever the status */
     float          *logprobs;     /* [completion_tokens] natural logs, when the request asked for them; else NULL */
     int32_t         n_logprobs;   /* best tokens of each, as asked for */
     int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
@@ -49257,7 +49258,9 @@ static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *r
     if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
         err->status = ALLM_OK, status = allm__fail_memory(err, rounds->arena.n_bytes);
     if (out) allm__resp_text(r, &relay.text, &relay.reasoning);
-    if (out && !status && !allm__resp_calls(r, rounds->calls, rounds->n_calls)) status = allm__fail_memory(err, 1);
+    if (out && (!status || status == ALLM_E_TOOL) && !allm__resp_calls(r, rounds->calls, rounds->n_calls) && !status)
+        status = allm__fail_memory(err, 1);
+    if (r->finish == ALLM_FINISH_TOOL_CALLS && !r->n_tool_calls) r->finish = ALLM_FINISH_STOP; /* there is none left */
     allm__relay_free(&relay);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */

@@ -1526,7 +1526,7 @@ static int prov_calls_stop(const allm_chunk *chunk, void *ctx) { /* at what was 
     return (void)ctx, chunk->event == ALLM_TEXT && chunk->text[0] == '{';
 }
 
-/* A call whose arguments are no object comes as text, also beside good ones. */
+/* A call whose arguments are no object comes as text, also beside good ones; that finish is for those that are left. */
 static void test_prov_calls_none(void **state) {
     static const struct {
         prov_calls p;
@@ -1540,6 +1540,7 @@ static void test_prov_calls_none(void **state) {
         {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
         {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
         {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
         {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
     };
     (void)state;
@@ -1643,9 +1644,13 @@ static void test_prov_tools(void **state) {
     t.result = "P", t.n_runs = 0, t.n_begun = 0, req.max_tool_rounds = 3;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "after 3 rounds");
     assert_int_equal(t.n_runs, 3);
+    assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1); /* the one that was not run any more */
+    assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":[1,2]}");
     /* it fails */
     t.status = ALLM_E_IO, t.result = "no disk", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed: no disk");
+    assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+    assert_string_equal(r.tool_calls[0].name, "add");
     t.status = ALLM_OK, t.result = "\xff", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "UTF-8");
     /* choices */
