@@ -388,7 +388,8 @@ typedef struct allm_tool { /* what the model may call */
     const char *name, *description; /* description may be NULL */
     const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
-     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL. */
+     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
+     * message has the name of run's status and the message of its *err. */
     allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
     void *ctx;
 } allm_tool;
@@ -449,7 +450,8 @@ typedef struct allm_request {
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
-     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response.
+     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response,
+     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run.
      * ALLM_E_UNSUPPORTED, "tools", before any work, where capabilities lack them. */
     const allm_tool *tools;
     size_t           n_tools;
@@ -1272,6 +1274,11 @@ static const char *const allm__err_names[] = {
     "ALLM_E_AUTH",      "ALLM_E_QUOTA",    "ALLM_E_REMOTE",      "ALLM_E_FILTERED",
 };
 ALLM__STATIC(err_names, ALLM__COUNT(allm__err_names) == (size_t)ALLM_E_FILTERED + 1);
+
+static const char *allm__err_name(allm_status status) { /* of any number */
+    size_t i = (size_t)status;
+    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
+}
 
 /* Copies a name, keeping its end where it does not fit: the file's name says more than the folder's. */
 static void allm__err_source(char dst[112], const char *source) {
@@ -49124,8 +49131,8 @@ static allm_status allm__round_results(allm__rounds *t, const allm_request *req,
         if (!status && result && allm__utf8_bad(allm__str_of(result)) != SIZE_MAX)
             status = allm__fail(&own, ALLM_E_ARGUMENT, NULL, -1, "the result is not UTF-8");
         if (status)
-            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed: %s", tool->name,
-                              own.message[0] ? own.message : "it gave no message");
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed with %s: %s", tool->name,
+                              allm__err_name(status), own.message[0] ? own.message : "it gave no message");
         allm_message *m = &t->messages[t->n + i];
         m->role    = "tool", m->tool_call_id = t->calls[i].id, m->name = t->calls[i].name;
         m->content = allm__arena_copy(&t->arena, result ? result : "", result ? strlen(result) : 0);
@@ -50189,10 +50196,7 @@ static allm_status allm__api_end(allm_error *err, allm_status status) {
     ALLM__NEED(handle);          \
     if (allm__api_check(handle, kind, err)) return err->status
 
-ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
-    size_t i = (size_t)status;
-    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
-}
+ABSTRACTLLM_API const char *allm_status_name(allm_status status) { return allm__err_name(status); }
 
 ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
 

@@ -1539,6 +1539,7 @@ static void test_prov_calls_none(void **state) {
     } rows[] = {
         {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
         {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* not our tool */
         {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
         {{{{"add", "no"}, {"add", ""}}, 2, 0, 1}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
         {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
@@ -1648,11 +1649,14 @@ static void test_prov_tools(void **state) {
     assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":[1,2]}");
     /* it fails */
     t.status = ALLM_E_IO, t.result = "no disk", t.n_begun = 0;
-    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed: no disk");
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed with ALLM_E_IO: no disk");
     assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
     assert_string_equal(r.tool_calls[0].name, "add");
     t.status = ALLM_OK, t.result = "\xff", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "UTF-8");
+    t.status = ALLM_E_BUSY, t.result = NULL, t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed with ALLM_E_BUSY: it gave no message");
+    t.status = ALLM_OK;
     /* choices */
     t.n_runs = 0, t.n_begun = 0, req.tool_choice = "none", req.template_kwargs = "{\"no_tools\": 1}";
     prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
