@@ -386,7 +386,10 @@ typedef struct allm_tool_call { /* texts are terminated UTF-8 */
 
 typedef struct allm_tool { /* what the model may call */
     const char *name, *description; /* description may be NULL */
-    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none */
+    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none. ALLM_E_ARGUMENT, before any
+                                       work and whatever the provider: it is no JSON, no object, or a keyword of it has
+                                       a value that is none (a build with ABSTRACTLLM_NO_GRAMMAR does not look at that);
+                                       the message names tool, line and column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
      * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
      * message has the name of run's status and the message of its *err. */
@@ -750,8 +753,8 @@ ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
  * which has the last prompt's state to build on only for the one that it answered last. */
 
 /* Makes a conversation with llm, which has to live as long as the chat uses it; config NULL or zeroed: defaults. Free
- * it with allm_chat_destroy. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, a tool without a name), ALLM_E_MEMORY; *out is
- * then NULL. Any thread. */
+ * it with allm_chat_destroy. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, a tool without a name or with a schema that is
+ * none), ALLM_E_MEMORY; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_config *config, allm_chat **out,
                                              allm_error *err);
 /* Frees it. While a call of it runs, from a callback for example, it cancels the answer, returns, and the chat is gone
@@ -34905,6 +34908,49 @@ static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
     *b = s->b, b->text = text, b->source = source;
 }
 
+/* The keywords of the schema v have values of their form; marks the schemas within. Those that are not known, or not
+ * supported, are no fault of a schema, nor are the forms that older drafts had. */
+static void allm__schema_look(allm__schema *s, int32_t v) {
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next) {
+        const allm_str key = s->vals[c].key;
+        size_t         i = 0, n = ALLM__COUNT(allm__schema_words);
+        while (i < n && !allm__str_eq(key, allm__str_of(allm__schema_words[i].name))) i++;
+        int value = i < n ? allm__schema_words[i].value : ALLM__SCHEMA_W_NOTE, type = s->vals[c].type;
+        const int word = type == ALLM__JSON_TRUE || type == ALLM__JSON_FALSE;
+        if (value == ALLM__SCHEMA_W_OFF || (word && allm__str_starts(key, ALLM__S("exclusive")))) continue;
+        if (type == ALLM__JSON_ARRAY && allm__str_eq(key, ALLM__S("items"))) value = ALLM__SCHEMA_W_SCHEMAS;
+        const char *expected = allm__schema_form(s, c, value);
+        if (expected) {
+            allm__gram_fail(&s->b, ALLM_E_ARGUMENT, s->vals[c].at, "\"%s\": %s expected", allm__schema_words[i].name,
+                            expected);
+            return;
+        }
+        if (value == ALLM__SCHEMA_W_SCHEMA) s->vals[c].state = 1;
+        if (value == ALLM__SCHEMA_W_SCHEMAS || value == ALLM__SCHEMA_W_NAMED)
+            for (int32_t k = s->vals[c].child; k >= 0; k = s->vals[k].next) s->vals[k].state = 1;
+    }
+}
+
+/* Is it a schema, an object, whatever can be made of it here? What stands within comes behind it: one pass. Errors:
+ * ALLM_E_FORMAT (not JSON), ALLM_E_ARGUMENT, with line and column; ALLM_E_MEMORY. */
+static allm_status allm__schema_is_sound(const allm__host *h, allm_str text, const char *source, allm_error *err) {
+    allm__gram_build b;
+    allm__schema     s;
+    memset(&b, 0, sizeof b), memset(&s, 0, sizeof s);
+    b.p.host = s.arena.host = h, b.text = text, b.source = source, b.err = err, s.b = b;
+    if (!allm__schema_read(&s)) {
+        if (s.vals[0].type != ALLM__JSON_OBJECT)
+            allm__gram_fail(&s.b, ALLM_E_ARGUMENT, s.vals[0].at, "an object expected, found %s",
+                            allm__json_names[s.vals[0].type]);
+        s.vals[0].state = 1;
+        for (size_t v = 0; v < s.n_vals && !err->status; v++)
+            if (s.vals[v].state) allm__schema_look(&s, (int32_t)v);
+    }
+    allm__arena_free(&s.arena);
+    allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
+    return err->status;
+}
+
 /* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
  * NULL; writes: the grammar is for writing, where needless escapes and zeros behind a point are no help, and not for
  * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not
@@ -50343,7 +50389,22 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
     }
 }
 
-static void allm__api_tools(const allm_request *req, allm_error *err) {
+/* The arguments of a tool are an object, by a schema that is one: said here, before any provider looks at it. */
+static void allm__api_schema(const allm__host *h, const allm_tool *t, size_t i, allm_error *err) {
+    allm_error own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    char       name[96];
+    if (err->status || !t->parameters_schema) return;
+    snprintf(name, sizeof name, "tools[%llu].parameters_schema (\"%.40s\")", (unsigned long long)i, t->name);
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+    allm__schema_is_sound(h, allm__str_of(t->parameters_schema), name, &own);
+#else
+    allm__json_is_object(h, allm__str_of(t->parameters_schema), name, &own);
+#endif
+    if (own.status == ALLM_E_FORMAT) own.status = ALLM_E_ARGUMENT;
+    if (own.status) *err = own;
+}
+
+static void allm__api_tools(const allm__host *h, const allm_request *req, allm_error *err) {
     const char *choice = req->tool_choice;
     int         known  = !choice || !strcmp(choice, "auto") || !strcmp(choice, "none") || !strcmp(choice, "required");
     if (req->n_tools && !req->tools && !err->status) allm__api_null(err, "tools");
@@ -50355,6 +50416,7 @@ static void allm__api_tools(const allm_request *req, allm_error *err) {
         allm__api_text(t->name, "tools[%llu].name", i, err);
         allm__api_text(t->description, "tools[%llu].description", i, err);
         allm__api_text(t->parameters_schema, "tools[%llu].parameters_schema", i, err);
+        allm__api_schema(h, t, i, err);
     }
     if (!known && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50362,7 +50424,7 @@ static void allm__api_tools(const allm_request *req, allm_error *err) {
 }
 
 /* What a request must hold whatever the provider. */
-static allm_status allm__api_request(const allm_request *req, allm_error *err) {
+static allm_status allm__api_request(const allm__host *h, const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
     if (n_given != 1)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50397,7 +50459,7 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
         allm__api_message(&req->messages[i], i, err);
     }
-    allm__api_tools(req, err);
+    allm__api_tools(h, req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
     if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;
@@ -50408,7 +50470,7 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     if (out) memset(out, 0, sizeof *out);
     ALLM__LIVE(llm, "llm");
     ALLM__NEED(req);
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&llm->rt->host, req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
     return allm__api_end(err, status);
 }
@@ -50421,7 +50483,7 @@ ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_reques
     ALLM__NEED(req);
     ALLM__NEED(out);
     allm_job   *job    = NULL;
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&llm->rt->host, req, err);
     if (!status) status = allm__job_start(llm, req, &job, err);
     if (!status) allm__api_begins(job), *out = job;
     return status;
@@ -50501,7 +50563,7 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
 /* ---- chats */
 
 /* A configuration's texts and tools. */
-static allm_status allm__api_chat_config(const allm_chat_config *config, allm_error *err) {
+static allm_status allm__api_chat_config(const allm__host *h, const allm_chat_config *config, allm_error *err) {
     allm_request req;
     memset(&req, 0, sizeof req);
     req.tools = config->tools, req.n_tools = config->n_tools;
@@ -50510,7 +50572,7 @@ static allm_status allm__api_chat_config(const allm_chat_config *config, allm_er
                    (int)ALLM_OVERFLOW_SHIFT);
     allm__api_text(config->system, "system", 0, err);
     allm__api_text(config->title, "title", 0, err);
-    allm__api_tools(&req, err);
+    allm__api_tools(h, &req, err);
     return err->status;
 }
 
@@ -50519,7 +50581,7 @@ static allm_status allm__api_chat_open(allm_llm *llm, const char *path, const al
     allm_chat_config zero;
     memset(&zero, 0, sizeof zero);
     if (!config) config = &zero;
-    allm_status status = allm__api_chat_config(config, err);
+    allm_status status = allm__api_chat_config(&llm->rt->host, config, err);
     if (!status) status = allm__talk_open(llm, path, config, out, err);
     return allm__api_begins(*out), allm__api_end(err, status);
 }
@@ -50550,7 +50612,8 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
 }
 
 /* What may stand beside a text: all of a request but what the chat itself gives. */
-static allm_status allm__api_chat_extra(const char *text, const allm_request *extra, allm_error *err) {
+static allm_status allm__api_chat_extra(const allm__host *h, const char *text, const allm_request *extra,
+                                        allm_error *err) {
     allm_request req = *extra;
     if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50558,7 +50621,7 @@ static allm_status allm__api_chat_extra(const char *text, const allm_request *ex
     if (!text && (req.n_files || req.n_images))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files and images go with a text, and text is NULL");
     req.prompt = text ? text : "";
-    return allm__api_request(&req, err);
+    return allm__api_request(h, &req, err);
 }
 
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
@@ -50569,7 +50632,7 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
     ALLM__LIVE(chat, "chat");
     memset(&zero, 0, sizeof zero);
     if (!extra) extra = &zero;
-    allm_status status = allm__api_chat_extra(text, extra, err);
+    allm_status status = allm__api_chat_extra(&chat->host, text, extra, err);
     if (status || allm__talk_enter(chat, err)) return err->status;
     if (allm__api_check(chat->llm, "the chat's llm", err)) status = err->status;
     else if (!text && !chat->hist.n)
@@ -50904,7 +50967,7 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm__spans user   = {&m->host, NULL, 0, 0, 0};
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&m->host, req, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
     if (!status && allm__vision_any(req))

@@ -2142,6 +2142,82 @@ static void test_api_default_runtime(void **state) {
     allm_shutdown();
 }
 
+static allm_status api_any_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)config, (void)err;
+    return *self = ctx, ALLM_OK;
+}
+
+static allm_status api_any_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    (void)req, (void)out, (void)err;
+    return ++*(int *)self, ALLM_OK;
+}
+
+/* Providers of all kinds: echo, servers that are not there, a model, one of the caller's; *n: calls of the latter. */
+static size_t api_any(script_host *h, int *n, allm_llm *llms[5]) {
+    static const char *const names[] = {"echo", "openai", "anthropic", "any"};
+    allm_provider row = {.name = "any", .open = api_any_open, .generate = api_any_generate, .ctx = n};
+    assert_int_equal(allm_provider_register(h->rt, &row, &h->err), ALLM_OK);
+    llms[0] = script_open_path(h, SCRIPT_TINY);
+    for (size_t i = 0; i < ALLM__COUNT(names); i++)
+        llms[i + 1] = script_open(h, names[i], (allm_config){.model = "m", .base_url = "http://127.0.0.1:9"});
+    return 5;
+}
+
+/* A tool's schema that is none: the same answer from everybody, before anybody works. */
+static void test_api_tool_schemas(void **state) {
+    static const struct { const char *schema, *says; } rows[] = {
+        {"", ""}, {"{", "1:2: "}, {"no", "1:1: "}, {"[1]", "1:1: an object"}, {"true", "1:1: an object"},
+        {"\"x\"", "an object"}, {"{} {}", "1:4: "},
+        {"{\"type\": 5}", "1:10: \"type\""}, {"{\"type\": \"thing\"}", "1:10: \"type\""},
+        {"{\"type\": [\"object\", 1]}", "\"type\""}, {"{\"properties\": [1]}", "\"properties\""},
+        {"{\"properties\": {\"x\": 1}}", "\"properties\""}, {"{\"required\": \"x\"}", "\"required\""},
+        {"{\"properties\":\n {\"x\": {\"type\": \"array\", \"items\": 3}}}", "2:34: \"items\""},
+        {"{\"properties\": {\"x\": {\"anyOf\": [{\"minLength\": \"2\"}]}}}", "\"minLength\""},
+        {"{\"$defs\": {\"a\": {\"items\": [{\"type\": 1}]}}}", "\"type\""}, {"{\"enum\": 1}", "\"enum\""},
+        {"{\"additionalProperties\": {\"pattern\": 1}}", "\"pattern\""},
+        /* schemas, though not all of them could be forced */
+        {"{}", NULL}, {"{\"type\": \"object\", \"properties\": {}}", NULL}, {"{\"not\": {}}", NULL},
+        {"{\"x-note\": 1, \"whatever\": [2], \"uniqueItems\": true}", NULL}, {"{\"const\": {\"type\": 5}}", NULL},
+        {"{\"properties\": {\"type\": {\"type\": [\"string\", \"null\"]}, \"required\": true}}", NULL},
+        {"{\"items\": [{}, true], \"minimum\": 1, \"exclusiveMinimum\": true, \"default\": {\"type\": 5}}", NULL},
+    };
+    script_host h;
+    int         n = 0, n_before;
+    allm_llm   *llms[5];
+    (void)state;
+    script_begin(&h, 1);
+    size_t n_llms = api_any(&h, &n, llms);
+    for (size_t i = 0; i < ALLM__COUNT(rows) * n_llms; i++) {
+        const char      *says = rows[i / n_llms].says;
+        const allm_tool  tools[] = {{"first", NULL, NULL, NULL, NULL},
+                                    {"second", NULL, rows[i / n_llms].schema, NULL, NULL}};
+        allm_llm        *llm  = llms[i % n_llms];
+        allm_chat_config c    = {.tools = tools, .n_tools = 2};
+        allm_chat       *chat = NULL, *plain = NULL;
+        allm_job        *job  = NULL;
+        allm_request     req  = {.tools = tools, .n_tools = 2, .tool_choice = "none", .max_tokens = 1};
+        assert_int_equal(allm_chat_create(llm, NULL, &plain, &h.err), ALLM_OK);
+        n_before = n;
+        if (says) {
+            assert_int_equal(allm_chat_send(plain, "x", &req, NULL, &h.err), ALLM_E_ARGUMENT);
+            req.prompt = "x";
+            assert_int_equal(allm_generate_async(llm, &req, &job, &h.err), ALLM_E_ARGUMENT);
+            assert_int_equal(allm_chat_create(llm, &c, &chat, &h.err), ALLM_E_ARGUMENT);
+            assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_E_ARGUMENT);
+            if (strncmp(h.err.message, "tools[1].parameters_schema (\"second\"): ", 39) || !strstr(h.err.message, says))
+                fail_msg("%s: %s", rows[i / n_llms].schema, h.err.message);
+            assert_int_equal(n, n_before);
+        } else {
+            assert_int_equal(allm_chat_create(llm, &c, &chat, &h.err), ALLM_OK);
+            req.prompt = "x";
+            if (i % n_llms % 4 == 0) assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_OK);
+        }
+        allm_chat_destroy(chat), allm_chat_destroy(plain);
+    }
+    for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
+    script_end(&h);
+}
+
 /* A text of 64 KB of stack is enough for a whole life. */
 static void api_on_small_stack(void *arg) {
     script_host *h   = (script_host *)arg;
@@ -2236,6 +2312,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_vocab_only),
     cmocka_unit_test(test_api_default_runtime),
     cmocka_unit_test(test_api_small_stack),
+    cmocka_unit_test(test_api_tool_schemas),
     cmocka_unit_test(test_api_silent),
 #ifdef ABSTRACTLLM_DEBUG
     cmocka_unit_test(test_api_fault_37_freed),
