@@ -406,7 +406,8 @@ typedef struct allm_image { /* exactly one of path and data; zeroed members are 
 
 typedef struct allm_message {
     const char *role;      /* "system", "user", "assistant", "tool", or whatever else the template knows */
-    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. May be NULL */
+    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. NULL only beside tool_calls
+                              or images, else ALLM_E_ARGUMENT, whatever the role and the provider */
     const char *reasoning; /* of an assistant, or NULL; the template decides what becomes of it */
     const allm_tool_call *tool_calls; /* [n_tool_calls] of an assistant; arguments_json is a JSON object, or NULL */
     size_t                n_tool_calls;
@@ -772,12 +773,12 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat);
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
                                            allm_response *out, allm_error *err);
 /* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors: ALLM_E_ARGUMENT
- * (NULL, no role, no UTF-8, a call without a name or whose arguments are no JSON object), ALLM_E_MEMORY (also more than
- * a million messages), ALLM_E_BUSY. */
+ * (NULL, no role, a content that is NULL without calls or images, no UTF-8, a call without a name or whose arguments are
+ * no JSON object), ALLM_E_MEMORY (also more than a million messages), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err);
 /* The messages, [*n] at *out, without the system prompt of the configuration: views that are valid until the next call
  * with the chat. What an overflow has left out of prompts is there. An empty content of a message that calls tools is
- * NULL, any other that was NULL is "". Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY; *out is then NULL, *n 0. */
+ * NULL, no other is. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY; *out is then NULL, *n 0. */
 ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_message **out, size_t *n,
                                               allm_error *err);
 /* Forgets all but the first n_messages of them. Errors: ALLM_E_ARGUMENT (NULL, more than there are), ALLM_E_BUSY. */
@@ -50365,7 +50366,7 @@ static void allm__api_images(const allm_image *images, size_t n, const char *whe
     }
 }
 
-/* The texts of a message; calls have a name and arguments that are a JSON object. */
+/* The texts of a message, which says something; calls have a name and arguments that are a JSON object. */
 static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
     allm__api_text(m->content, "messages[%llu].content", i, err);
@@ -50375,6 +50376,9 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
     allm__api_images(m->images, m->n_images, "messages[%llu].images", i, err);
     if (m->n_images && !err->status && strcmp(m->role, "user"))
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].images: only messages of a user have images",
+                   (unsigned long long)i);
+    if (!m->content && !m->n_tool_calls && !m->n_images && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].content is NULL: a text, tool_calls or images expected",
                    (unsigned long long)i);
     if (m->n_tool_calls && !m->tool_calls && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);

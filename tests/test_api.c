@@ -2171,7 +2171,7 @@ static void test_api_tool_schemas(void **state) {
         {"{\"type\": 5}", "1:10: \"type\""}, {"{\"type\": \"thing\"}", "1:10: \"type\""},
         {"{\"type\": [\"object\", 1]}", "\"type\""}, {"{\"properties\": [1]}", "\"properties\""},
         {"{\"properties\": {\"x\": 1}}", "\"properties\""}, {"{\"required\": \"x\"}", "\"required\""},
-        {"{\"properties\":\n {\"x\": {\"type\": \"array\", \"items\": 3}}}", "2:34: \"items\""},
+        {"{\"properties\":\n {\"x\": {\"type\": \"array\", \"items\": 3}}}", "2:35: \"items\""},
         {"{\"properties\": {\"x\": {\"anyOf\": [{\"minLength\": \"2\"}]}}}", "\"minLength\""},
         {"{\"$defs\": {\"a\": {\"items\": [{\"type\": 1}]}}}", "\"type\""}, {"{\"enum\": 1}", "\"enum\""},
         {"{\"additionalProperties\": {\"pattern\": 1}}", "\"pattern\""},
@@ -2214,6 +2214,42 @@ static void test_api_tool_schemas(void **state) {
         }
         allm_chat_destroy(chat), allm_chat_destroy(plain);
     }
+    for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
+    script_end(&h);
+}
+
+/* A message that says nothing: the same answer from everybody. */
+static void test_api_messages_without_content(void **state) {
+    static const allm_tool_call call  = {"1", "add", "{}"};
+    static const allm_image     image = {.path = "no/such/file.png"};
+    const struct { allm_message m; allm_status status; } rows[] = {
+        {{.role = "user"}, ALLM_E_ARGUMENT}, {{.role = "system"}, ALLM_E_ARGUMENT}, {{.role = "tool"}, ALLM_E_ARGUMENT},
+        {{.role = "assistant"}, ALLM_E_ARGUMENT}, {{.role = "assistant", .reasoning = "hm"}, ALLM_E_ARGUMENT},
+        {{.role = "user", .content = ""}, ALLM_OK}, {{.role = "assistant", .tool_calls = &call, .n_tool_calls = 1}, ALLM_OK},
+        {{.role = "user", .images = &image, .n_images = 1}, ALLM_E_UNSUPPORTED}, /* or no such file */
+    };
+    script_host h;
+    int         n = 0;
+    allm_llm   *llms[5];
+    (void)state;
+    script_begin(&h, 1);
+    size_t n_llms = api_any(&h, &n, llms);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        for (size_t k = 0; k < n_llms; k++) {
+            const allm_message said[] = {{.role = "user", .content = "a"}, rows[i].m, {.role = "user", .content = "b"}};
+            allm_request       req    = {.messages = said, .n_messages = 3, .max_tokens = 1};
+            allm_chat         *chat   = NULL;
+            const int          server = k == 2 || k == 3, refused = rows[i].status == ALLM_E_ARGUMENT;
+            assert_int_equal(allm_chat_create(llms[k], NULL, &chat, &h.err), ALLM_OK);
+            assert_int_equal(allm_chat_add(chat, &rows[i].m, &h.err), refused ? ALLM_E_ARGUMENT : ALLM_OK);
+            allm_chat_destroy(chat);
+            if (server && !refused) continue; /* which is not there */
+            if (!k && rows[i].m.n_tool_calls) continue; /* its template joins contents: it knows no calls */
+            n = 0;
+            assert_int_equal(allm_generate(llms[k], &req, NULL, &h.err), rows[i].status);
+            assert_true(n == (k == 4 && !rows[i].status));
+            if (refused && !strstr(h.err.message, "messages[1].content is NULL")) fail_msg("%s", h.err.message);
+        }
     for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
     script_end(&h);
 }
@@ -2312,7 +2348,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_vocab_only),
     cmocka_unit_test(test_api_default_runtime),
     cmocka_unit_test(test_api_small_stack),
-    cmocka_unit_test(test_api_tool_schemas),
+    cmocka_unit_test(test_api_tool_schemas), cmocka_unit_test(test_api_messages_without_content),
     cmocka_unit_test(test_api_silent),
 #ifdef ABSTRACTLLM_DEBUG
     cmocka_unit_test(test_api_fault_37_freed),
