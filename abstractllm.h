@@ -334,7 +334,7 @@ typedef struct allm_capabilities { /* what is true of the opened model; of a rem
     int32_t  multi_turn, reasoning;
     int32_t  max_context, max_output; /* tokens; 0: not known, as of servers */
     int32_t  n_parallel;              /* generations at a time */
-    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known */
+    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known, as of servers */
     uint64_t n_parameters, memory_bytes; /* memory_bytes: now allocated for the model and all its sessions */
     char     architecture[32], quantization[32], provider[32], model[128];
 } allm_capabilities;
@@ -721,12 +721,14 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
-/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
- * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
- * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another
- * dim, a text of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or
- * provider has no embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC,
- * ALLM_E_MEMORY, those of a registered provider or a server; then *out is undefined. Any thread. */
+/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities; of a
+ * server, whose capabilities say 0, what its model has: another dim is ALLM_E_ARGUMENT, and the message says how many
+ * numbers came (a server's vectors are as it gives them). Pooled as the model says (mean, first or last token), else
+ * the mean of an encoder, the last token of any other model. A text gets what the tokenizer adds around it, no chat
+ * template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another dim, a text of no tokens), ALLM_E_CONTEXT (a text
+ * is longer than the context), ALLM_E_UNSUPPORTED ("embeddings": this model or provider has none, whatever dim is),
+ * ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of a registered
+ * provider or a server; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
 
@@ -49336,6 +49338,16 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     return status;
 }
 
+/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. */
+static allm_status allm__prov_no_dim(allm_llm *llm, int32_t dim, allm_error *err) {
+    allm_capabilities can;
+    memset(&can, 0, sizeof can);
+    if (llm->row.embed && llm->row.capabilities && llm->row.capabilities(llm->self, &can, err)) return err->status;
+    if (!llm->row.embed || (llm->row.capabilities && !can.embeddings))
+        return allm__gen_lacks(llm->row.name, "embeddings", err);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
+}
+
 static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
                                     allm_error *err) {
     if (!llm->row.embed) return allm__gen_lacks(llm->row.name, "embeddings", err);
@@ -50517,9 +50529,9 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
                                        allm_error *err) {
     ALLM__BEGIN();
     ALLM__LIVE(llm, "llm");
+    if (dim < 1) return allm__api_end(err, allm__prov_no_dim(llm, dim, err));
     if (n_texts) ALLM__NEED(texts);
     if (n_texts) ALLM__NEED(out);
-    if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
     for (size_t i = 0; i < n_texts; i++)
         if ((!texts[i].ptr && texts[i].len) || allm__utf8_bad(texts[i]) != SIZE_MAX)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "texts[%llu] is NULL or no UTF-8", (unsigned long long)i);

@@ -462,7 +462,7 @@ static allm_status api_chat_send(api_all *a, int null) {
 static allm_status api_chat_add(api_all *a, int null) {
     allm_chat   *chat = api_chat(a);
     allm_message m    = {0};
-    m.role            = "user";
+    m.role = "user", m.content = "x";
     return api_chat_end(chat, allm_chat_add(API_ARG(0, chat), API_ARG(1, &m), API_ERR(2)));
 }
 static allm_status api_chat_history(api_all *a, int null) {
@@ -941,8 +941,10 @@ static void test_api_embed_errors(void **state) {
     allm_config c    = {0};
     c.runtime        = a.h.rt;
     assert_int_equal(allm_create("echo", &c, &echo, &a.h.err), ALLM_OK);
-    assert_int_equal(allm_embed(echo, &one, 1, v, 1, &a.h.err), ALLM_E_UNSUPPORTED);
-    assert_non_null(strstr(a.h.err.message, "embeddings: the provider \"echo\""));
+    for (int dim = 0; dim < 2; dim++) { /* also with what its capabilities say, and the room for that */
+        assert_int_equal(allm_embed(echo, &one, 1, dim ? v : NULL, dim, &a.h.err), ALLM_E_UNSUPPORTED);
+        assert_non_null(strstr(a.h.err.message, "embeddings: the provider \"echo\""));
+    }
     allm_destroy(echo);
     api_end(&a);
 }

@@ -425,7 +425,7 @@ static void test_prov_echo(void **state) {
                                             {.role = "assistant", .content = "yes"},
                                             {.role = "user", .content = "the second one"}},
                               no_user[]  = {{.role = "assistant", .content = "yes"}},
-                              empty[]    = {{.role = "user", .content = NULL}};
+                              empty[]    = {{.role = "user", .content = ""}};
     static const char *const  stop[]     = {"fox j", "never"};
     static const struct {
         const char         *prompt;
