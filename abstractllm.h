@@ -13886,10 +13886,7 @@ static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error 
     int               fd = -1;
     memset(&r, 0, sizeof r);
     r.io = io, r.err = err, r.line.host = h;
-    if (!allm__http_parse_url(io->url, &u, err) && u.tls)
-        allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
-                   "https: needs a transport with TLS (allm_config.transport; examples/transport_curl.c)");
-    if (!err->status && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
+    if (!allm__http_parse_url(io->url, &u, err) && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
     if (fd >= 0) {
         allm__http_talk(fd, io, &request, &r, err);
         close(fd);
@@ -13902,6 +13899,9 @@ static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error 
 
 /* The transport of those who gave none. */
 static allm_status allm__http_default(void *ctx, const allm_http *io, allm_error *err) {
+    if (!strncmp(io->url, "https:", 6))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1, "needs a transport with TLS, as "
+                          "examples/transport_curl.c has it (allm_config.transport); what is built in is plain HTTP");
 #ifdef ALLM__SOCKETS
     return allm__http_socket(ctx, io, err);
 #else
