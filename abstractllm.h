@@ -705,7 +705,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
- * far), ALLM_E_BUSY (a generation is running on llm, in another thread or around this callback), ALLM_E_TEMPLATE,
+ * far), ALLM_E_BUSY (a generation is running on llm: in another thread, as a job, or around this callback; at once, and
+ * the other one goes on), ALLM_E_TEMPLATE,
  * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (what the model or its server cannot do: the message begins with
  * its name, such as "tools", "vision", "response_schema", "logprobs", where it is known before any work); of servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
  * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
@@ -733,7 +734,8 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
                                        allm_error *err);
 
 /* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
- * another in the order in which they were made, and wait while an allm_generate runs on it. What req points to, and its
+ * another in the order in which they were made, and wait while an allm_generate runs on it (which itself does not wait
+ * for them: ALLM_E_BUSY while one runs). What req points to, and its
  * callbacks' contexts, must live until the job is done; callbacks run on the library's thread. What is wrong with the
  * request's arguments is said here, all else by allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this
  * call. Any thread. ALLM_E_ARGUMENT, ALLM_E_MEMORY. */
