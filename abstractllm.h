@@ -440,7 +440,9 @@ typedef struct allm_request {
     const allm_message *messages;        /* ... or [n_messages] messages */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
-                                  most 64, 1 MiB each, 8 MiB together. Image files among them are as `images` */
+                                  most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
+                                  file's name and size). One that is no text is ALLM_E_FORMAT, however large. Image
+                                  files among them are as `images` */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -705,15 +707,16 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
- * far), ALLM_E_BUSY (a generation is running on llm: in another thread, as a job, or around this callback; at once, and
- * the other one goes on), ALLM_E_TEMPLATE,
- * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (what the model or its server cannot do: the message begins with
- * its name, such as "tools", "vision", "response_schema", "logprobs", where it is known before any work); of servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
- * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or too many rounds); those of a
- * registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and times are of all rounds
- * together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with
- * ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
+ * far), ALLM_E_BUSY (at once: a generation is running on llm, in another thread, as a job or around this callback, and
+ * goes on), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (what the model or its
+ * server cannot do: the message begins with its name, such as "tools", "vision", "response_schema", "logprobs", where
+ * it is known before any work); of servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no
+ * connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT
+ * (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text), ALLM_E_MEMORY (beyond their
+ * limits); ALLM_E_TOOL (a tool failed, or too many rounds); those of a registered provider. Where tools ran, text,
+ * reasoning, token_ids, completion_tokens and times are of all rounds together, the prompt's numbers of the last one. A
+ * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -735,10 +738,10 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
 
 /* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
  * another in the order in which they were made, and wait while an allm_generate runs on it (which itself does not wait
- * for them: ALLM_E_BUSY while one runs). What req points to, and its
- * callbacks' contexts, must live until the job is done; callbacks run on the library's thread. What is wrong with the
- * request's arguments is said here, all else by allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this
- * call. Any thread. ALLM_E_ARGUMENT, ALLM_E_MEMORY. */
+ * for them: ALLM_E_BUSY while one runs). What req points to, and its callbacks' contexts, must live until the job is
+ * done; callbacks run on the library's thread. What is wrong with the request's arguments is said here, all else by
+ * allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this call. Any thread. ALLM_E_ARGUMENT,
+ * ALLM_E_MEMORY. */
 ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
                                                 allm_error *err);
 /* Waits timeout_ms milliseconds at most (0: not at all, < 0: for ever). ALLM_E_BUSY: not done yet; *out is empty then.
@@ -45998,14 +46001,27 @@ static void allm__gen_name(allm__buf *out, const char *path) {
     }
 }
 
+/* A file of which there is more than was read: one that is no text is refused as such, not for its size. Its last
+ * character may be cut. */
+static allm_status allm__gen_too_large(const char *path, const allm__buf *raw, uint64_t size, allm_error *err) {
+    allm__buf  text = {raw->host, NULL, 0, 0, 0, 0};
+    allm_error own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    size_t     n    = ALLM__FILE_CAP, bad = allm__utf8_bad(allm__str(raw->ptr, n));
+    if (bad != SIZE_MAX && bad + 3 >= n) n = bad;
+    if (allm__gen_text(path, (const uint8_t *)raw->ptr, n, &text, &own)) *err = own;
+    else
+        allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
+                   size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    allm__buf_free(&text);
+    return err->status;
+}
+
 /* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". raw: room for its bytes. */
 static allm_status allm__gen_file(const char *path, allm__buf *raw, allm__buf *out, allm_error *err) {
     uint64_t size = 0;
     raw->len      = 0;
     if (allm__file_read_text(path, ALLM__FILE_CAP, raw, &size, err)) return err->status;
-    if (raw->len > ALLM__FILE_CAP)
-        return allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
-                          size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    if (raw->len > ALLM__FILE_CAP) return allm__gen_too_large(path, raw, size, err);
     allm__buf_puts(out, "\n\n### Content from file '");
     allm__gen_name(out, path);
     allm__buf_puts(out, "':\n");
