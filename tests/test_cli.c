@@ -1261,8 +1261,18 @@ static void cli_search(void **state) {
     cli_hub_expect("search", "smollm2-135m", "SmolLM2-135M");
     cli_hub_expect("search", "embedding", "embedding");
     cli_hub_expect("search", "qwen3", "Qwen3");
-    cli_hub_expect("search", "no such model", "");
     cli_hub_expect("search", "--json", "\"max_context\"");
+    static const struct { const char *args[4], *says; } none[] = {
+        {{"no such model"}, "allm: nothing fits \"no such model\"\n"},
+        {{"--fits", "1K"}, "allm: nothing fits within 1K\n"},
+        {{"qwen3", "--fits", "1K"}, "allm: nothing fits \"qwen3\" within 1K\n"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(none); i++)
+        cli_check_error(cli("search", none[i].args[0], none[i].args[1], none[i].args[2], NULL), 1, none[i].says);
+    cli_result nothing = cli("search", "no such model", "--json", NULL); /* a list, of none */
+    cli_check_ok(&nothing);
+    assert_string_equal(nothing.out, "[]\n");
+    cli_free(&nothing);
     cli_result all = cli("search", NULL), small = cli("search", "--fits", "200M", NULL);
     cli_check_ok(&all), cli_check_ok(&small);
     assert_true(small.n_out > 0 && small.n_out < all.n_out);

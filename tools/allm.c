@@ -2363,6 +2363,10 @@ static allm_status cmd_search(const opts *o, allm_error *err) {
     if (!(n = allm_catalog_search(&q, found, COUNT(found)))) q.architecture = q.text, q.text = NULL;
     if (!n && !(n = allm_catalog_search(&q, found, COUNT(found)))) q.use = q.architecture, q.architecture = NULL;
     if (!n) n = allm_catalog_search(&q, found, COUNT(found));
+    if (!n && !o->json)
+        return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "nothing fits%s%.80s%s%s%.40s", o->args.len ? " \"" : "",
+                          o->args.len ? o->args.ptr[0] : "", o->args.len ? "\"" : "", o->split_bytes ? " within " : "",
+                          o->split_bytes ? o->split_bytes : "");
     if (o->json) allm__buf_putc(&b, '[');
     for (size_t i = 0; i < n && i < COUNT(found); i++) {
         const allm_catalog_entry *m = found[i];
