@@ -225,6 +225,14 @@ static void cli_help(void **state) {
         cli_free(&one), cli_free(&same);
     }
     cli_free(&all);
+    static const struct { const char *command, *words[5]; } places[] = {
+        {"pull", {"HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HOME", "environment:"}},
+        {"list", {"HF_HUB_CACHE", "HF_HOME", "environment:"}}, {"rm", {"HF_HUB_CACHE", "HF_HOME", "environment:"}}};
+    for (size_t i = 0; i < ALLM__COUNT(places); i++) {
+        cli_result r = cli("help", places[i].command, NULL);
+        for (int k = 0; k < 5 && places[i].words[k]; k++) assert_non_null(strstr(r.out, places[i].words[k]));
+        cli_free(&r);
+    }
 }
 
 /* Golden adapters: the same numbers as the reference's; a scale of 0 is none. */
@@ -1246,6 +1254,8 @@ static void cli_hub_pulls(void **state) {
     cli_hub_expect("list", "--json", "[]");
     cli_check_error(cli("rm", "acme/m", NULL), 1, "not in the Hugging Face cache");
     cli_check_error(cli("pull", "acme/none", NULL), 1, "no such model");
+    cli_check_error(cli("run", "-m", "acme/none", "-p", "x", NULL), 1, "; to download it: allm pull acme/none\n");
+    cli_check_error(cli("run", "-m", "acme/none:q4", "-p", "x", NULL), 1, "; to download it: allm pull acme/none:q4\n");
     cli_check_error(cli("pull", NULL), 2, "one NAME");
     cli_check_error(cli("rm", NULL), 2, "one NAME");
     cli_hub_end(&g);
