@@ -731,8 +731,8 @@ ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
  * the mean of an encoder, the last token of any other model. A text gets what the tokenizer adds around it, no chat
  * template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another dim, a text of no tokens), ALLM_E_CONTEXT (a text
  * is longer than the context), ALLM_E_UNSUPPORTED ("embeddings": this model or provider has none, whatever dim is),
- * ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of a registered
- * provider or a server; then *out is undefined. Any thread. */
+ * ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of a
+ * registered provider or a server; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
 
@@ -779,9 +779,9 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat);
  * when the chat's overflow cannot help: with ALLM_OVERFLOW_ERROR, or when the last turn alone does not fit. */
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
                                            allm_response *out, allm_error *err);
-/* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors: ALLM_E_ARGUMENT
- * (NULL, no role, a content that is NULL without calls or images, no UTF-8, a call without a name or whose arguments are
- * no JSON object), ALLM_E_MEMORY (also more than a million messages), ALLM_E_BUSY. */
+/* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors:
+ * ALLM_E_ARGUMENT (NULL, no role, a content that is NULL without calls or images, no UTF-8, a call without a name or
+ * whose arguments are no JSON object), ALLM_E_MEMORY (also more than a million messages), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err);
 /* The messages, [*n] at *out, without the system prompt of the configuration: views that are valid until the next call
  * with the chat. What an overflow has left out of prompts is there. An empty content of a message that calls tools is
@@ -800,12 +800,12 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
  * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
- * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of another
- * kind of provider stays unused, and with its own when it comes back; if its file is there, it has to be sound. Errors:
- * ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config
- * says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind
- * ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than
- * llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of
+ * another kind of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT,
+ * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says
+ * ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND
+ * (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context),
+ * ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -13891,7 +13891,8 @@ static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error 
     int               fd = -1;
     memset(&r, 0, sizeof r);
     r.io = io, r.err = err, r.line.host = h;
-    if (!allm__http_parse_url(io->url, &u, err) && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
+    if (!allm__http_parse_url(io->url, &u, err) && !allm__http_request(io, &u, &request, err))
+        fd = allm__http_connect(&u, io, err);
     if (fd >= 0) {
         allm__http_talk(fd, io, &request, &r, err);
         close(fd);
@@ -48806,8 +48807,8 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (allm__gen_begin(&run->g, h, req, n_piece, err)) return err->status;
     allm__gen_template(l->model, req, &source);
     if (allm__gen_tools_on(req) && !allm__gen_knows_tools(source))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tools: the model's chat template shows it none, or has no "
-                          "known form of calls");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "tools: the model's chat template shows it none, or has no known form of calls");
     if (allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
     const allm__filt_row *row = allm__filt_detect(source);
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
@@ -50408,8 +50409,8 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].images: only messages of a user have images",
                    (unsigned long long)i);
     if (!m->content && !m->n_tool_calls && !m->n_images && !err->status)
-        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].content is NULL: a text, tool_calls or images expected",
-                   (unsigned long long)i);
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                   "messages[%llu].content is NULL: a text, tool_calls or images expected", (unsigned long long)i);
     if (m->n_tool_calls && !m->tool_calls && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);
     for (size_t k = 0; !err->status && k < m->n_tool_calls; k++) {

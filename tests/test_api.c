@@ -2227,7 +2227,8 @@ static void test_api_messages_without_content(void **state) {
     const struct { allm_message m; allm_status status; } rows[] = {
         {{.role = "user"}, ALLM_E_ARGUMENT}, {{.role = "system"}, ALLM_E_ARGUMENT}, {{.role = "tool"}, ALLM_E_ARGUMENT},
         {{.role = "assistant"}, ALLM_E_ARGUMENT}, {{.role = "assistant", .reasoning = "hm"}, ALLM_E_ARGUMENT},
-        {{.role = "user", .content = ""}, ALLM_OK}, {{.role = "assistant", .tool_calls = &call, .n_tool_calls = 1}, ALLM_OK},
+        {{.role = "user", .content = ""}, ALLM_OK},
+        {{.role = "assistant", .tool_calls = &call, .n_tool_calls = 1}, ALLM_OK},
         {{.role = "user", .images = &image, .n_images = 1}, ALLM_E_UNSUPPORTED}, /* or no such file */
     };
     script_host h;

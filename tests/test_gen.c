@@ -301,9 +301,9 @@ static void test_gen_file_caps(void **state) {
 /* What is no text is refused as that, however large; a text for its size, also where the cap cuts a character. */
 static void test_gen_file_kinds_beyond_the_cap(void **state) {
     static const struct { const char *head, *again; allm_status status; const char *says; } rows[] = {
-        {"", "\xd0\x96", ALLM_E_MEMORY, " bytes, at most 1048576"}, {"x", "\xd0\x96", ALLM_E_MEMORY, " bytes, at most"},
-        {"", "\xe6\xb0\xb4", ALLM_E_MEMORY, " bytes, at most"}, {"x", "\xe6\xb0\xb4", ALLM_E_MEMORY, " bytes, at most"},
-        {"xy", "\xf0\x9f\x99\x82", ALLM_E_MEMORY, " bytes, at most"}, {"caf\xe9 ", "text ", ALLM_E_MEMORY, " bytes, at"},
+        {"", "\xd0\x96", ALLM_E_MEMORY, " bytes, at most 1048576"}, {"x", "\xd0\x96", ALLM_E_MEMORY, "at most"},
+        {"", "\xe6\xb0\xb4", ALLM_E_MEMORY, "at most"}, {"x", "\xe6\xb0\xb4", ALLM_E_MEMORY, "at most"},
+        {"xy", "\xf0\x9f\x99\x82", ALLM_E_MEMORY, "at most"}, {"caf\xe9 ", "text ", ALLM_E_MEMORY, "at most"},
         {"\1\2\3\4\5\6", "\1\2 binary \3", ALLM_E_FORMAT, "is a binary file"},
         {"\x7f" "ELF", "\2", ALLM_E_FORMAT, "is "}, {"GGUF", "\3", ALLM_E_FORMAT, "is "},
     };
@@ -321,7 +321,8 @@ static void test_gen_file_kinds_beyond_the_cap(void **state) {
         const char *path = file.path;
         if (gen_inline("p", &path, 1, &out, &err) != rows[i].status || !strstr(err.message, rows[i].says))
             fail_msg("row %zu: %s", i, err.message);
-        assert_true(strstr(err.message, path) && (rows[i].status == ALLM_E_FORMAT || strstr(err.message, ": 2097152 b")));
+        assert_non_null(strstr(err.message, path));
+        if (rows[i].status == ALLM_E_MEMORY) assert_non_null(strstr(err.message, ": 2097152 bytes"));
         test_temp_remove(&file);
     }
     free(text);
