@@ -387,9 +387,9 @@ typedef struct allm_tool_call { /* texts are terminated UTF-8 */
 typedef struct allm_tool { /* what the model may call */
     const char *name, *description; /* description may be NULL */
     const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none. ALLM_E_ARGUMENT, before any
-                                       work and whatever the provider: it is no JSON, no object, or a keyword of it has
-                                       a value that is none (a build with ABSTRACTLLM_NO_GRAMMAR does not look at that);
-                                       the message names tool, line and column */
+                                       work and whatever the provider: it is no JSON or no object, or a keyword of it
+                                       has a value of another form, such as {"type": 5} (which ABSTRACTLLM_NO_GRAMMAR
+                                       does not look at); the message names the tool, line and column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
      * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
      * message has the name of run's status and the message of its *err. */
