@@ -1501,6 +1501,7 @@ typedef struct prov_calls {
     struct { const char *name, *args; } calls[4];
     int32_t n, n_rounds;
     int     says_so; /* finish */
+    char    seen[300]; /* the messages of the last round */
 } prov_calls;
 
 static allm_status prov_calls_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
@@ -1512,6 +1513,10 @@ static allm_status prov_calls_generate(void *self, const allm_request *req, allm
     prov_calls *p    = (prov_calls *)self;
     allm_chunk  text = {ALLM_TEXT, "ok", 2, -1, 0, 0, NULL, 0};
     (void)err;
+    p->seen[0] = 0;
+    for (size_t i = 0, n = 0; i < req->n_messages; i++)
+        n += (size_t)snprintf(p->seen + n, sizeof p->seen - n, "%s:%s|", req->messages[i].role,
+                              req->messages[i].content ? req->messages[i].content : "-");
     req->on_chunk(&text, req->on_chunk_ctx);
     if (p->n_rounds++) return ALLM_OK;
     for (int32_t i = 0; i < p->n; i++) {
@@ -1526,6 +1531,36 @@ static int prov_calls_stop(const allm_chunk *chunk, void *ctx) { /* at what was 
     return (void)ctx, chunk->event == ALLM_TEXT && chunk->text[0] == '{';
 }
 
+static allm_status prov_calls_echo(void *ctx, const char *arguments, const char **result, allm_error *err) {
+    char *own = (char *)ctx;
+    (void)err;
+    snprintf(own, 40, "got %s", arguments);
+    return *result = own, ALLM_OK;
+}
+
+/* Two tools that both run: each result goes back with its call, in order. */
+static void test_prov_calls_two(void **state) {
+    script_host     h;
+    char            own[2][40];
+    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, ""};
+    const allm_tool tools[] = {{"add", NULL, NULL, prov_calls_echo, own[0]},
+                               {"sub", NULL, NULL, prov_calls_echo, own[1]}};
+    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p};
+    allm_request    req     = {.prompt = "?", .tools = tools, .n_tools = 2};
+    allm_response   r;
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    allm_llm *llm = script_open(&h, "calls", (allm_config){.model = "any"});
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_OK);
+    assert_string_equal(p.seen, "user:?|assistant:ok|tool:got {\"y\": 2}|tool:got {\"x\": 1}|");
+    assert_string_equal(r.text, "okok");
+    assert_true(r.finish == ALLM_FINISH_STOP && !r.n_tool_calls && p.n_rounds == 2);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
 /* A call whose arguments are no object comes as text, also beside good ones; that finish is for those that are left. */
 static void test_prov_calls_none(void **state) {
     static const struct {
@@ -1537,12 +1572,12 @@ static void test_prov_calls_none(void **state) {
         allm_status status;
         allm_finish finish;
     } rows[] = {
-        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* not our tool */
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, ""}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, ""}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
@@ -1899,7 +1934,7 @@ static void test_prov_tools_memory(void **state) {
 static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
-    cmocka_unit_test(test_prov_calls_none),
+    cmocka_unit_test(test_prov_calls_two), cmocka_unit_test(test_prov_calls_none),
     cmocka_unit_test(test_prov_tools_unknown),
     cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),
