@@ -44325,7 +44325,8 @@ static allm_status allm__session_embed(allm_session *s, const int32_t *ids, cons
     if (!pooling) pooling = hp->pooling;
     if (!pooling) pooling = hp->causal ? ALLM__POOL_LAST : ALLM__POOL_MEAN;
     if (pooling == ALLM__POOL_RANK)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1, "ranks texts, it has no embeddings");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                          "embeddings: the model ranks texts and has none");
     const int last = pooling == ALLM__POOL_LAST && hp->causal;
     s->types = types;
     if (!allm__session_truncate(s, 0, err))
@@ -50027,7 +50028,7 @@ static allm_status allm__talk_save(allm_chat *c, const char *path, int with_stat
 }
 
 /* One provider's entry, whose object has begun: the name of the file with its state, of the folder of `path`, and its
- * sum. s->path empty: there is none. own: of the provider that we have; another's may be of any form. */
+ * sum. s->path empty: there is none. own: of the provider that we have; another's may lack what ours needs. */
 static allm_status allm__talk_entry(allm_chat *c, allm__json *j, const char *path, int own, allm__talk_state *s,
                                     allm_error *err) {
     allm__arena a     = {&c->host, NULL, NULL, NULL, 0, 0};
