@@ -334,7 +334,7 @@ typedef struct allm_capabilities { /* what is true of the opened model; of a rem
     int32_t  multi_turn, reasoning;
     int32_t  max_context, max_output; /* tokens; 0: not known, as of servers */
     int32_t  n_parallel;              /* generations at a time */
-    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known */
+    int32_t  embedding_dim;              /* numbers of a vector of allm_embed; 0: none, or not known, as of servers */
     uint64_t n_parameters, memory_bytes; /* memory_bytes: now allocated for the model and all its sessions */
     char     architecture[32], quantization[32], provider[32], model[128];
 } allm_capabilities;
@@ -386,9 +386,13 @@ typedef struct allm_tool_call { /* texts are terminated UTF-8 */
 
 typedef struct allm_tool { /* what the model may call */
     const char *name, *description; /* description may be NULL */
-    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none */
+    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none. ALLM_E_ARGUMENT, before any
+                                       work and whatever the provider: it is no JSON or no object, or a keyword of it
+                                       has a value of another form, such as {"type": 5} (which ABSTRACTLLM_NO_GRAMMAR
+                                       does not look at); the message names the tool, line and column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
-     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL. */
+     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
+     * message has the name of run's status and the message of its *err. */
     allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
     void *ctx;
 } allm_tool;
@@ -402,7 +406,8 @@ typedef struct allm_image { /* exactly one of path and data; zeroed members are 
 
 typedef struct allm_message {
     const char *role;      /* "system", "user", "assistant", "tool", or whatever else the template knows */
-    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. May be NULL */
+    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. NULL only beside tool_calls
+                              or images, else ALLM_E_ARGUMENT, whatever the role and the provider */
     const char *reasoning; /* of an assistant, or NULL; the template decides what becomes of it */
     const allm_tool_call *tool_calls; /* [n_tool_calls] of an assistant; arguments_json is a JSON object, or NULL */
     size_t                n_tool_calls;
@@ -435,7 +440,9 @@ typedef struct allm_request {
     const allm_message *messages;        /* ... or [n_messages] messages */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
-                                  most 64, 1 MiB each, 8 MiB together. Image files among them are as `images` */
+                                  most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
+                                  file's name and size). One that is no text is ALLM_E_FORMAT, however large. Image
+                                  files among them are as `images` */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -449,7 +456,9 @@ typedef struct allm_request {
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
-     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
+     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response,
+     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run.
+     * ALLM_E_UNSUPPORTED, "tools", before any work, where capabilities lack them. */
     const allm_tool *tools;
     size_t           n_tools;
     /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and
@@ -491,8 +500,9 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
                               the arrays below are NULL also after an error for lack of memory */
     void       *owner;     /* the library's */
     char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
-    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
-    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
+    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object. After
+                                     ALLM_E_TOOL those of the round that did not come to its end */
+    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one, whatever the status */
     float          *logprobs;     /* [completion_tokens] natural logs, when the request asked for them; else NULL */
     int32_t         n_logprobs;   /* best tokens of each, as asked for */
     int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
@@ -544,9 +554,9 @@ typedef struct allm_provider {
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
     /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
-     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to
-     * end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at
-     * a time for one self. */
+     * the numbers of *out; the library builds text and calls from the chunks, makes text of a call whose arguments are
+     * no JSON object, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call is then
+     * ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -697,14 +707,16 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
- * far), ALLM_E_BUSY (a generation is running on llm, in another thread or around this callback), ALLM_E_TEMPLATE,
- * ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of
- * servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault),
- * ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or too many rounds); those of a
- * registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and times are of all rounds
- * together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with
- * ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
+ * far), ALLM_E_BUSY (at once: a generation is running on llm, in another thread, as a job or around this callback, and
+ * goes on), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (what the model or its
+ * server cannot do: the message begins with its name, such as "tools", "vision", "response_schema", "logprobs", where
+ * it is known before any work); of servers ALLM_E_AUTH, ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no
+ * connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED, ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT
+ * (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text), ALLM_E_MEMORY (beyond their
+ * limits); ALLM_E_TOOL (a tool failed, or too many rounds); those of a registered provider. Where tools ran, text,
+ * reasoning, token_ids, completion_tokens and times are of all rounds together, the prompt's numbers of the last one. A
+ * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -713,20 +725,23 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
-/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
- * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
- * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another
- * dim, a text of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or
- * provider has no embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC,
- * ALLM_E_MEMORY, those of a registered provider or a server; then *out is undefined. Any thread. */
+/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities; of a
+ * server, whose capabilities say 0, what its model has: another dim is ALLM_E_ARGUMENT, and the message says how many
+ * numbers came (a server's vectors are as it gives them). Pooled as the model says (mean, first or last token), else
+ * the mean of an encoder, the last token of any other model. A text gets what the tokenizer adds around it, no chat
+ * template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another dim, a text of no tokens), ALLM_E_CONTEXT (a text
+ * is longer than the context), ALLM_E_UNSUPPORTED ("embeddings": this model or provider has none, whatever dim is),
+ * ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of a
+ * registered provider or a server; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
 
 /* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
- * another in the order in which they were made, and wait while an allm_generate runs on it. What req points to, and its
- * callbacks' contexts, must live until the job is done; callbacks run on the library's thread. What is wrong with the
- * request's arguments is said here, all else by allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this
- * call. Any thread. ALLM_E_ARGUMENT, ALLM_E_MEMORY. */
+ * another in the order in which they were made, and wait while an allm_generate runs on it (which itself does not wait
+ * for them: ALLM_E_BUSY while one runs). What req points to, and its callbacks' contexts, must live until the job is
+ * done; callbacks run on the library's thread. What is wrong with the request's arguments is said here, all else by
+ * allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this call. Any thread. ALLM_E_ARGUMENT,
+ * ALLM_E_MEMORY. */
 ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
                                                 allm_error *err);
 /* Waits timeout_ms milliseconds at most (0: not at all, < 0: for ever). ALLM_E_BUSY: not done yet; *out is empty then.
@@ -746,8 +761,8 @@ ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
  * which has the last prompt's state to build on only for the one that it answered last. */
 
 /* Makes a conversation with llm, which has to live as long as the chat uses it; config NULL or zeroed: defaults. Free
- * it with allm_chat_destroy. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, a tool without a name), ALLM_E_MEMORY; *out is
- * then NULL. Any thread. */
+ * it with allm_chat_destroy. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, a tool without a name or with a schema that is
+ * none), ALLM_E_MEMORY; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_chat_create(allm_llm *llm, const allm_chat_config *config, allm_chat **out,
                                              allm_error *err);
 /* Frees it. While a call of it runs, from a callback for example, it cancels the answer, returns, and the chat is gone
@@ -764,13 +779,13 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat);
  * when the chat's overflow cannot help: with ALLM_OVERFLOW_ERROR, or when the last turn alone does not fit. */
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
                                            allm_response *out, allm_error *err);
-/* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors: ALLM_E_ARGUMENT
- * (NULL, no role, no UTF-8, a call without a name or whose arguments are no JSON object), ALLM_E_MEMORY (also more than
- * a million messages), ALLM_E_BUSY. */
+/* Adds a message, which is copied: of any role; the model sees it with the next allm_chat_send. Errors:
+ * ALLM_E_ARGUMENT (NULL, no role, a content that is NULL without calls or images, no UTF-8, a call without a name or
+ * whose arguments are no JSON object), ALLM_E_MEMORY (also more than a million messages), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *message, allm_error *err);
 /* The messages, [*n] at *out, without the system prompt of the configuration: views that are valid until the next call
  * with the chat. What an overflow has left out of prompts is there. An empty content of a message that calls tools is
- * NULL, any other that was NULL is "". Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY; *out is then NULL, *n 0. */
+ * NULL, no other is. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_BUSY; *out is then NULL, *n 0. */
 ABSTRACTLLM_API allm_status allm_chat_history(const allm_chat *chat, const allm_message **out, size_t *n,
                                               allm_error *err);
 /* Forgets all but the first n_messages of them. Errors: ALLM_E_ARGUMENT (NULL, more than there are), ALLM_E_BUSY. */
@@ -784,12 +799,13 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back. config as for allm_chat_create; its system prompt and title count before the file's. State that was saved is
- * taken up by llm; without any the next allm_chat_send evaluates the messages. Errors: ALLM_E_ARGUMENT,
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; of state that is damaged,
- * missing or does not fit, unless config says ignore_state: ALLM_E_FORMAT, ALLM_E_NOT_FOUND, ALLM_E_ARGUMENT (another
- * model, another type of cache), ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version),
- * ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
+ * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of
+ * another kind of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT,
+ * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says
+ * ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND
+ * (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context),
+ * ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -1269,6 +1285,11 @@ static const char *const allm__err_names[] = {
     "ALLM_E_AUTH",      "ALLM_E_QUOTA",    "ALLM_E_REMOTE",      "ALLM_E_FILTERED",
 };
 ALLM__STATIC(err_names, ALLM__COUNT(allm__err_names) == (size_t)ALLM_E_FILTERED + 1);
+
+static const char *allm__err_name(allm_status status) { /* of any number */
+    size_t i = (size_t)status;
+    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
+}
 
 /* Copies a name, keeping its end where it does not fit: the file's name says more than the folder's. */
 static void allm__err_source(char dst[112], const char *source) {
@@ -14036,10 +14057,8 @@ static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error 
     int               fd = -1;
     memset(&r, 0, sizeof r);
     r.io = io, r.err = err, r.line.host = h;
-    if (!allm__http_parse_url(io->url, &u, err) && u.tls)
-        allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
-                   "https: needs a transport with TLS (allm_config.transport; examples/transport_curl.c)");
-    if (!err->status && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
+    if (!allm__http_parse_url(io->url, &u, err) && !allm__http_request(io, &u, &request, err))
+        fd = allm__http_connect(&u, io, err);
     if (fd >= 0) {
         allm__http_talk(fd, io, &request, &r, err);
         close(fd);
@@ -14052,6 +14071,9 @@ static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error 
 
 /* The transport of those who gave none. */
 static allm_status allm__http_default(void *ctx, const allm_http *io, allm_error *err) {
+    if (!strncmp(io->url, "https:", 6))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1, "needs a transport with TLS, as "
+                          "examples/transport_curl.c has it (allm_config.transport); what is built in is plain HTTP");
 #ifdef ALLM__SOCKETS
     return allm__http_socket(ctx, io, err);
 #else
@@ -35061,6 +35083,49 @@ static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
     *b = s->b, b->text = text, b->source = source;
 }
 
+/* The keywords of the schema v have values of their form; marks the schemas within. Those that are not known, or not
+ * supported, are no fault of a schema, nor are the forms that older drafts had. */
+static void allm__schema_look(allm__schema *s, int32_t v) {
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next) {
+        const allm_str key = s->vals[c].key;
+        size_t         i = 0, n = ALLM__COUNT(allm__schema_words);
+        while (i < n && !allm__str_eq(key, allm__str_of(allm__schema_words[i].name))) i++;
+        int value = i < n ? allm__schema_words[i].value : ALLM__SCHEMA_W_NOTE, type = s->vals[c].type;
+        const int word = type == ALLM__JSON_TRUE || type == ALLM__JSON_FALSE;
+        if (value == ALLM__SCHEMA_W_OFF || (word && allm__str_starts(key, ALLM__S("exclusive")))) continue;
+        if (type == ALLM__JSON_ARRAY && allm__str_eq(key, ALLM__S("items"))) value = ALLM__SCHEMA_W_SCHEMAS;
+        const char *expected = allm__schema_form(s, c, value);
+        if (expected) {
+            allm__gram_fail(&s->b, ALLM_E_ARGUMENT, s->vals[c].at, "\"%s\": %s expected", allm__schema_words[i].name,
+                            expected);
+            return;
+        }
+        if (value == ALLM__SCHEMA_W_SCHEMA) s->vals[c].state = 1;
+        if (value == ALLM__SCHEMA_W_SCHEMAS || value == ALLM__SCHEMA_W_NAMED)
+            for (int32_t k = s->vals[c].child; k >= 0; k = s->vals[k].next) s->vals[k].state = 1;
+    }
+}
+
+/* Is it a schema, an object, whatever can be made of it here? What stands within comes behind it: one pass. Errors:
+ * ALLM_E_FORMAT (not JSON), ALLM_E_ARGUMENT, with line and column; ALLM_E_MEMORY. */
+static allm_status allm__schema_is_sound(const allm__host *h, allm_str text, const char *source, allm_error *err) {
+    allm__gram_build b;
+    allm__schema     s;
+    memset(&b, 0, sizeof b), memset(&s, 0, sizeof s);
+    b.p.host = s.arena.host = h, b.text = text, b.source = source, b.err = err, s.b = b;
+    if (!allm__schema_read(&s)) {
+        if (s.vals[0].type != ALLM__JSON_OBJECT)
+            allm__gram_fail(&s.b, ALLM_E_ARGUMENT, s.vals[0].at, "an object expected, found %s",
+                            allm__json_names[s.vals[0].type]);
+        s.vals[0].state = 1;
+        for (size_t v = 0; v < s.n_vals && !err->status; v++)
+            if (s.vals[v].state) allm__schema_look(&s, (int32_t)v);
+    }
+    allm__arena_free(&s.arena);
+    allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
+    return err->status;
+}
+
 /* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
  * NULL; writes: the grammar is for writing, where needless escapes and zeros behind a point are no help, and not for
  * reading what others wrote. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not
@@ -35506,8 +35571,7 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
         if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
         if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
             allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                       "tool_choice: %s", row->forms[0] ? "calls in the form of this model cannot be forced"
-                       : "the model's template has no known form of calls, so none can be forced");
+                       "tool_choice: calls in the form of this model cannot be forced");
     }
     allm__map_free(&c.types.map);
     allm__arena_free(&c.types.arena);
@@ -44441,7 +44505,8 @@ static allm_status allm__session_embed(allm_session *s, const int32_t *ids, cons
     if (!pooling) pooling = hp->pooling;
     if (!pooling) pooling = hp->causal ? ALLM__POOL_LAST : ALLM__POOL_MEAN;
     if (pooling == ALLM__POOL_RANK)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1, "ranks texts, it has no embeddings");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                          "embeddings: the model ranks texts and has none");
     const int last = pooling == ALLM__POOL_LAST && hp->causal;
     s->types = types;
     if (!allm__session_truncate(s, 0, err))
@@ -46118,14 +46183,27 @@ static void allm__gen_name(allm__buf *out, const char *path) {
     }
 }
 
+/* A file of which there is more than was read: one that is no text is refused as such, not for its size. Its last
+ * character may be cut. */
+static allm_status allm__gen_too_large(const char *path, const allm__buf *raw, uint64_t size, allm_error *err) {
+    allm__buf  text = {raw->host, NULL, 0, 0, 0, 0};
+    allm_error own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    size_t     n    = ALLM__FILE_CAP, bad = allm__utf8_bad(allm__str(raw->ptr, n));
+    if (bad != SIZE_MAX && bad + 3 >= n) n = bad;
+    if (allm__gen_text(path, (const uint8_t *)raw->ptr, n, &text, &own)) *err = own;
+    else
+        allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
+                   size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    allm__buf_free(&text);
+    return err->status;
+}
+
 /* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". raw: room for its bytes. */
 static allm_status allm__gen_file(const char *path, allm__buf *raw, allm__buf *out, allm_error *err) {
     uint64_t size = 0;
     raw->len      = 0;
     if (allm__file_read_text(path, ALLM__FILE_CAP, raw, &size, err)) return err->status;
-    if (raw->len > ALLM__FILE_CAP)
-        return allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
-                          size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    if (raw->len > ALLM__FILE_CAP) return allm__gen_too_large(path, raw, size, err);
     allm__buf_puts(out, "\n\n### Content from file '");
     allm__gen_name(out, path);
     allm__buf_puts(out, "':\n");
@@ -46370,6 +46448,39 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
 /* Are the tools shown to the model, and its calls looked for? */
 static int allm__gen_tools_on(const allm_request *req) {
     return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
+}
+
+/* Does this template show tools to its model, and is the form known in which that calls them? */
+static int allm__gen_knows_tools(allm_str source) {
+    return allm__filt_detect(source)->forms[0] && allm__str_find(source, ALLM__S("tools"), 0) != SIZE_MAX;
+}
+
+enum { /* what a provider may have, beside text */
+    ALLM__GEN_IDS = 1, ALLM__GEN_RAW = 2, ALLM__GEN_TOOLS = 4, ALLM__GEN_CHOICE = 8, ALLM__GEN_SCHEMA = 16,
+    ALLM__GEN_GRAMMAR = 32, ALLM__GEN_LOGPROBS = 64, ALLM__GEN_KWARGS = 128
+};
+
+static allm_status allm__gen_lacks(const char *provider, const char *what, allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%.40s\" has no such thing", what,
+                      provider);
+}
+
+/* Refuses a request that wants what a provider, which has these features, lacks. */
+static allm_status allm__gen_wants(const allm_request *q, uint32_t features, const char *provider, allm_error *err) {
+    const int tools = allm__gen_tools_on(q);
+    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
+        {q->n_prompt_ids > 0, ALLM__GEN_IDS, "prompt_ids"},
+        {q->raw, ALLM__GEN_RAW, "raw"},
+        {tools, ALLM__GEN_TOOLS, "tools"},
+        {tools && q->tool_choice && strcmp(q->tool_choice, "auto"), ALLM__GEN_CHOICE, "tool_choice"},
+        {q->response_schema != NULL, ALLM__GEN_SCHEMA, "response_schema"},
+        {q->grammar != NULL, ALLM__GEN_GRAMMAR, "grammar"},
+        {q->n_logprobs != 0, ALLM__GEN_LOGPROBS, "logprobs"},
+        {q->template_kwargs != NULL, ALLM__GEN_KWARGS, "template_kwargs"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
+        if (wants[i].wanted && !(features & wants[i].bit)) return allm__gen_lacks(provider, wants[i].name, err);
+    return ALLM_OK;
 }
 
 /* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
@@ -46623,10 +46734,6 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     memset(x, 0, sizeof *x);
     x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (lazy && !row->forms[0]) {
-        allm__log(h, ALLM_LOG_WARN, "the model's template has no known form of tool calls: none will be found");
-        return ALLM_OK;
-    }
     if (!lazy && strcmp(choice, "required"))
         for (size_t i = 0; i < req->n_tools; i++)
             if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;
@@ -46704,7 +46811,8 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     (void)h, (void)tok, (void)n_vocab, (void)lead, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!schema && !grammar) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: built without grammars (ABSTRACTLLM_NO_GRAMMAR)",
+                      schema ? "response_schema" : "grammar");
 }
 
 static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
@@ -47150,30 +47258,27 @@ static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
 
 #ifndef ABSTRACTLLM_NO_REMOTE
 
-enum { /* what an API has, beside text; the names are those of allm_request */
-    ALLM__REMOTE_RAW = 1, ALLM__REMOTE_CHOICE = 2, ALLM__REMOTE_GRAMMAR = 4, ALLM__REMOTE_LOGPROBS = 8,
-    ALLM__REMOTE_KWARGS = 16
-};
-
 typedef struct allm__remote_api {
     const char *name;
     int         wire; /* ALLM__WIRE_* */
-    uint32_t    features;
+    uint32_t    features; /* ALLM__GEN_* */
     const char *base_url; /* where none is given */
     const char *chat, *raw, *embed, *models; /* paths behind it; NULL: it has none */
     const char *auth, *header; /* what stands before the key; one more header, or NULL */
     int         column; /* of allm__remote_fields */
 } allm__remote_api;
 
+enum { ALLM__REMOTE_ALL = ALLM__GEN_TOOLS | ALLM__GEN_SCHEMA /* every API has these */ };
+
 static const allm__remote_api allm__remote_apis[] = {
     {"openai", ALLM__WIRE_OPENAI,
-     ALLM__REMOTE_RAW | ALLM__REMOTE_CHOICE | ALLM__REMOTE_GRAMMAR | ALLM__REMOTE_LOGPROBS | ALLM__REMOTE_KWARGS,
+     ALLM__REMOTE_ALL | ALLM__GEN_RAW | ALLM__GEN_CHOICE | ALLM__GEN_GRAMMAR | ALLM__GEN_LOGPROBS | ALLM__GEN_KWARGS,
      "https://api.openai.com/v1", "/chat/completions", "/completions", "/embeddings", "/models",
      "Authorization: Bearer ", NULL, 0},
-    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_RAW | ALLM__REMOTE_LOGPROBS, "http://127.0.0.1:11434", "/api/chat",
-     "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
-    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_CHOICE, "https://api.anthropic.com", "/v1/messages", NULL, NULL,
-     "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
+    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_ALL | ALLM__GEN_RAW | ALLM__GEN_LOGPROBS, "http://127.0.0.1:11434",
+     "/api/chat", "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
+    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_ALL | ALLM__GEN_CHOICE, "https://api.anthropic.com",
+     "/v1/messages", NULL, NULL, "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
 };
 
 typedef struct allm__remote { /* one opened model of a server */
@@ -47567,8 +47672,7 @@ static const allm__remote_field_row allm__remote_fields[] = {
 #undef ALLM__R
 
 static allm_status allm__remote_lacks(const allm__remote *r, const char *what, allm_error *err) {
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%s\" has no such thing", what,
-                      r->api->name);
+    return allm__gen_lacks(r->api->name, what, err);
 }
 
 /* Fields whose value is off are not sent: servers differ in what they know. The temperature always counts. */
@@ -47914,17 +48018,7 @@ static void allm__remote_ask_anthropic(allm__remote_ask *a) {
 
 /* What the request wants and the API has not. */
 static allm_status allm__remote_check(const allm__remote *r, const allm_request *q, allm_error *err) {
-    const char *c = q->tool_choice;
-    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
-        {q->n_prompt_ids > 0, 0, "prompt_ids"},
-        {q->raw, ALLM__REMOTE_RAW, "raw"},
-        {q->n_tools && c && strcmp(c, "auto") && strcmp(c, "none"), ALLM__REMOTE_CHOICE, "tool_choice"},
-        {q->grammar != NULL, ALLM__REMOTE_GRAMMAR, "grammar"},
-        {q->n_logprobs != 0, ALLM__REMOTE_LOGPROBS, "logprobs"},
-        {q->template_kwargs != NULL, ALLM__REMOTE_KWARGS, "template_kwargs"},
-    };
-    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
-        if (wants[i].wanted && !(r->api->features & wants[i].bit)) return allm__remote_lacks(r, wants[i].name, err);
+    if (allm__gen_wants(q, r->api->features, r->api->name, err)) return err->status;
     if (q->response_schema && q->grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     if (q->raw && (!q->prompt || q->system))
@@ -48019,7 +48113,7 @@ static int allm__remote_tool_piece(allm__remote_run *n, const allm__wire_event *
     return 0;
 }
 
-/* All calls are complete. One whose arguments are no object was cut off, or is none: it is text. */
+/* All calls are complete. One whose arguments are no object was cut off, or is none: room prov makes it text. */
 static int allm__remote_tools_end(allm__remote_run *n) {
     for (size_t i = 0; i < n->n_tools; i++) {
         allm__remote_tool *t       = &n->tools[i];
@@ -48028,11 +48122,7 @@ static int allm__remote_tools_end(allm__remote_run *n) {
         const char *args = allm__buf_text(&t->args);
         if (!args) return allm__remote_full(n, t->args.len);
         if (allm__remote_tool_send(n, i)) return 1;
-        allm_str all = allm__str(args, t->args.len);
-        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) {
-            if (allm__remote_chunk(n, ALLM_TEXT, all, 0, NULL)) return 1;
-            continue;
-        }
+        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) continue;
         n->n_good++;
         if (t->id.len && allm__remote_chunk(n, (allm_event)ALLM__EVENT_ID, allm__stream_text(&t->id), i, NULL))
             return 1;
@@ -48172,7 +48262,7 @@ static allm_status allm__remote_capabilities(void *self, allm_capabilities *out,
     (void)err;
     out->streaming = out->system_prompt = out->multi_turn = out->tools = out->parallel_tools = out->json_schema = 1;
     out->reasoning = out->vision = 1; /* passed on where there is any */
-    out->logprobs   = (r->api->features & ALLM__REMOTE_LOGPROBS) != 0;
+    out->logprobs   = (r->api->features & ALLM__GEN_LOGPROBS) != 0;
     out->embeddings = r->api->embed != NULL;
     out->n_parallel = 1;
     out->max_context = r->n_ctx;
@@ -48895,10 +48985,12 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
-    if (allm__gen_begin(&run->g, h, req, n_piece, err) ||
-        allm__local_prompt(l, req, &run->prompt, &tail, err))
-        return err->status;
+    if (allm__gen_begin(&run->g, h, req, n_piece, err)) return err->status;
     allm__gen_template(l->model, req, &source);
+    if (allm__gen_tools_on(req) && !allm__gen_knows_tools(source))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "tools: the model's chat template shows it none, or has no known form of calls");
+    if (allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
     const allm__filt_row *row = allm__filt_detect(source);
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
     int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
@@ -49002,9 +49094,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
                                           ALLM__TURN("user", "b")};
 #undef ALLM__TURN
-    allm_str              source = l->model->chat_template, for_tools = source;
+    allm_str source = l->model->chat_template, for_tools = source;
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
-    const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
     out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
 #ifndef ABSTRACTLLM_NO_GRAMMAR
@@ -49014,8 +49105,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
-    if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
-        out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
+    if (l->model->tmpl) out->tools = out->parallel_tools = allm__gen_knows_tools(for_tools);
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
     out->max_context = l->sess.session->n_ctx, out->max_output = l->model->hp.causal ? out->max_context : 0;
     out->n_parameters = info.n_parameters;
@@ -49064,11 +49154,8 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     for (size_t i = 0; i < req->n_messages; i++)
         if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
     int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
+    if (allm__gen_wants(req, ALLM__GEN_RAW, "echo", err)) return err->status;
     allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
-    if (!status && req->n_prompt_ids)
-        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
-    if (!status && (req->response_schema || req->grammar))
-        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", 0, &buf, err);
     if (!status) status = allm__gen_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
@@ -49215,15 +49302,21 @@ static int allm__round_complete(const allm__host *h, allm_str args) {
     return !allm__json_is_object(h, args, NULL, &ignored);
 }
 
+/* What came as a call and is none is text. The filter of local models has passed it on as the model wrote it. */
+static void allm__round_tell(allm__relay *r, allm_str args) {
+    allm_chunk chunk = {ALLM_TEXT, args.ptr, args.len, -1, 1, 0, NULL, 0};
+    if (args.len && r->llm->row.generate != allm__local_generate) allm__relay_chunk(&chunk, r);
+}
+
 /* The complete calls of a round, with copies of their texts. 0: no memory. */
-static int allm__round_calls(allm__rounds *t, const allm__relay *r) {
+static int allm__round_calls(allm__rounds *t, allm__relay *r) {
     t->n_calls = 0;
     t->calls   = (allm_tool_call *)allm__arena_array(&t->arena, r->n_calls, sizeof *t->calls, sizeof(void *));
     for (size_t i = 0; t->calls && i < r->n_calls; i++) {
         const allm__relay_call *c    = &r->calls[i];
         allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
         char                    id[24];
-        if (!allm__round_complete(t->arena.host, args)) continue;
+        if (!allm__round_complete(t->arena.host, args)) { allm__round_tell(r, args); continue; }
         snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
         const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
         allm_tool_call *to    = &t->calls[t->n_calls++];
@@ -49287,8 +49380,8 @@ static allm_status allm__round_results(allm__rounds *t, const allm_request *req,
         if (!status && result && allm__utf8_bad(allm__str_of(result)) != SIZE_MAX)
             status = allm__fail(&own, ALLM_E_ARGUMENT, NULL, -1, "the result is not UTF-8");
         if (status)
-            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed: %s", tool->name,
-                              own.message[0] ? own.message : "it gave no message");
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed with %s: %s", tool->name,
+                              allm__err_name(status), own.message[0] ? own.message : "it gave no message");
         allm_message *m = &t->messages[t->n + i];
         m->role    = "tool", m->tool_call_id = t->calls[i].id, m->name = t->calls[i].name;
         m->content = allm__arena_copy(&t->arena, result ? result : "", result ? strlen(result) : 0);
@@ -49374,6 +49467,7 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
         if (status) return status;
         if (!relay->n_calls) return ALLM_OK;
         if (!allm__round_calls(t, relay)) return allm__fail_memory(err, t->arena.n_bytes);
+        if (relay->stopped || allm__relay_failed(relay)) return allm__prov_verdict(relay, ALLM_OK, out, err);
         if (t->n_calls && out->finish == ALLM_FINISH_STOP) out->finish = ALLM_FINISH_TOOL_CALLS;
         if (out->finish != ALLM_FINISH_TOOL_CALLS || !allm__round_runs(t, req)) return ALLM_OK;
         if (round == most)
@@ -49420,7 +49514,9 @@ static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *r
     if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
         err->status = ALLM_OK, status = allm__fail_memory(err, rounds->arena.n_bytes);
     if (out) allm__resp_text(r, &relay.text, &relay.reasoning);
-    if (out && !status && !allm__resp_calls(r, rounds->calls, rounds->n_calls)) status = allm__fail_memory(err, 1);
+    if (out && (!status || status == ALLM_E_TOOL) && !allm__resp_calls(r, rounds->calls, rounds->n_calls) && !status)
+        status = allm__fail_memory(err, 1);
+    if (r->finish == ALLM_FINISH_TOOL_CALLS && !r->n_tool_calls) r->finish = ALLM_FINISH_STOP; /* there is none left */
     allm__relay_free(&relay);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
@@ -49442,10 +49538,19 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     return status;
 }
 
+/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. */
+static allm_status allm__prov_no_dim(allm_llm *llm, int32_t dim, allm_error *err) {
+    allm_capabilities can;
+    memset(&can, 0, sizeof can);
+    if (llm->row.embed && llm->row.capabilities && llm->row.capabilities(llm->self, &can, err)) return err->status;
+    if (!llm->row.embed || (llm->row.capabilities && !can.embeddings))
+        return allm__gen_lacks(llm->row.name, "embeddings", err);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
+}
+
 static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
                                     allm_error *err) {
-    if (!llm->row.embed)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
+    if (!llm->row.embed) return allm__gen_lacks(llm->row.name, "embeddings", err);
     if (!allm__llm_enter(llm)) return allm__llm_busy(err);
     allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
     if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
@@ -50102,57 +50207,81 @@ static allm_status allm__talk_save(allm_chat *c, const char *path, int with_stat
     return status;
 }
 
-/* The name of the file with this provider's state, of the folder of `path`, and its sum. s->path empty: there is none.
- * */
-static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
-    allm__json  j;
+/* One provider's entry, whose object has begun: the name of the file with its state, of the folder of `path`, and its
+ * sum. s->path empty: there is none. own: of the provider that we have; another's may lack what ours needs. */
+static allm_status allm__talk_entry(allm_chat *c, allm__json *j, const char *path, int own, allm__talk_state *s,
+                                    allm_error *err) {
     allm__arena a     = {&c->host, NULL, NULL, NULL, 0, 0};
     const char *name  = NULL, *sum = NULL;
     size_t      n_dir = (size_t)(allm__talk_base(path) - path);
     allm_str    key;
-    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
-    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
-    while (more && allm__json_key(&j, &key)) {
-        if (!allm__str_eq(key, allm__str_of(allm__talk_provider(c)))) { allm__json_skip(&j); continue; }
-        name = sum = NULL;
-        if (!allm__json_begin(&j, ALLM__JSON_OBJECT, "the provider's state: an object")) break;
-        while (allm__json_key(&j, &key))
-            if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(&j, &a, "kv_snapshot");
-            else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(&j, &a, "kv_sha256");
-            else allm__json_skip(&j);
-    }
-    allm_status status = j.status;
-    if (status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
-    if (!status && name && (!*name || strpbrk(name, "/\\:") || *name == '.'))
-        status = allm__fail(err, ALLM_E_FORMAT, path, -1,
-                            "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
-    if (!status && name && (!sum || strlen(sum) != 64))
-        status = allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
-    if (!status && name) {
+    while (allm__json_key(j, &key))
+        if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(j, &a, "kv_snapshot");
+        else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(j, &a, "kv_sha256");
+        else allm__json_skip(j);
+    int sound = name && *name && !strpbrk(name, "/\\:") && *name != '.', summed = sum && strlen(sum) == 64;
+    if (!j->status && own && name && !sound)
+        allm__fail(err, ALLM_E_FORMAT, path, -1,
+                   "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
+    if (!j->status && own && name && !summed)
+        allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
+    s->path.len = 0;
+    if (!err->status && sound && summed) {
         memcpy(s->sum, sum, 65);
         allm__buf_put(&s->path, path, n_dir), allm__buf_puts(&s->path, name);
-        if (!allm__buf_text(&s->path)) status = allm__fail_memory(err, s->path.len);
+        if (!allm__buf_text(&s->path)) allm__fail_memory(err, s->path.len);
     }
-    allm__json_free(&j), allm__arena_free(&a);
-    return status;
+    allm__arena_free(&a);
+    return err->status;
+}
+
+/* Opens the file with a state that is what was written. To be closed, also after an error. */
+static allm_status allm__talk_open_state(allm_chat *c, const allm__talk_state *s, allm__file *f, allm_error *err) {
+    allm__io_hash hash;
+    allm_source   src;
+    char          sum[65];
+    memset(&src, 0, sizeof src);
+    src.path = s->path.ptr;
+    if (allm__file_open(&c->host, &src, f, err)) return err->status;
+    allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f->data, f->n_bytes), allm__io_hash_end(&hash, sum);
+    if (!memcmp(sum, s->sum, 64)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
+                      "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum, s->sum);
+}
+
+/* The state of a provider that we do not have: nothing is taken of it, but if it is there it has to be sound. */
+static allm_status allm__talk_check_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
+    allm__file f;
+    if (!s->path.len || allm__file_kind(s->path.ptr) == ALLM__FILE_NONE) return ALLM_OK;
+    allm__talk_open_state(c, s, &f, err);
+    allm__file_close(&c->host, &f);
+    return err->status;
+}
+
+/* Finds this provider's state and checks those of all others. */
+static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm__json j;
+    allm_str   key;
+    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
+    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (more && !err->status && allm__json_key(&j, &key)) {
+        const int        own   = allm__str_eq(key, allm__str_of(allm__talk_provider(c)));
+        allm__talk_state other = {{&c->host, NULL, 0, 0, 0, 0}, {&c->host, NULL, 0, 0, 0, 0}, ""};
+        if (allm__json_next(&j) == ALLM__JSON_OBJECT) {
+            if (!allm__talk_entry(c, &j, path, own, own ? s : &other, err)) allm__talk_check_state(c, &other, err);
+        } else if (own) allm__json_fail(&j, j.at, "the provider's state: an object expected");
+        else allm__json_skip(&j);
+        allm__talk_state_free(&other);
+    }
+    if (j.status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
+    allm__json_free(&j);
+    return err->status;
 }
 
 static allm_status allm__talk_give_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
-    allm__io_hash hash;
-    allm__file    f;
-    allm_source   src;
-    char          sum[65];
-    allm_error    own = {ALLM_OK, -1, 0, 0, 0, "", ""};
-    memset(&src, 0, sizeof src);
-    src.path           = s->path.ptr;
-    allm_status status = allm__file_open(&c->host, &src, &f, err);
-    if (!status) {
-        allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f.data, f.n_bytes), allm__io_hash_end(&hash, sum);
-        if (memcmp(sum, s->sum, 64) != 0)
-            status = allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
-                                "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum,
-                                s->sum);
-    }
+    allm__file  f;
+    allm_error  own    = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_status status = allm__talk_open_state(c, s, &f, err);
     if (!status && !c->llm->row.load)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, s->path.ptr, -1, "the provider \"%.40s\" takes no state up",
                             c->llm->row.name);
@@ -50326,10 +50455,7 @@ static allm_status allm__api_end(allm_error *err, allm_status status) {
     ALLM__NEED(handle);          \
     if (allm__api_check(handle, kind, err)) return err->status
 
-ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
-    size_t i = (size_t)status;
-    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
-}
+ABSTRACTLLM_API const char *allm_status_name(allm_status status) { return allm__err_name(status); }
 
 ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
 
@@ -50452,7 +50578,7 @@ static void allm__api_images(const allm_image *images, size_t n, const char *whe
     }
 }
 
-/* The texts of a message; calls have a name and arguments that are a JSON object. */
+/* The texts of a message, which says something; calls have a name and arguments that are a JSON object. */
 static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
     allm__api_text(m->content, "messages[%llu].content", i, err);
@@ -50463,6 +50589,9 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
     if (m->n_images && !err->status && strcmp(m->role, "user"))
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].images: only messages of a user have images",
                    (unsigned long long)i);
+    if (!m->content && !m->n_tool_calls && !m->n_images && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                   "messages[%llu].content is NULL: a text, tool_calls or images expected", (unsigned long long)i);
     if (m->n_tool_calls && !m->tool_calls && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);
     for (size_t k = 0; !err->status && k < m->n_tool_calls; k++) {
@@ -50476,7 +50605,22 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
     }
 }
 
-static void allm__api_tools(const allm_request *req, allm_error *err) {
+/* The arguments of a tool are an object, by a schema that is one: said here, before any provider looks at it. */
+static void allm__api_schema(const allm__host *h, const allm_tool *t, size_t i, allm_error *err) {
+    allm_error own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    char       name[96];
+    if (err->status || !t->parameters_schema) return;
+    snprintf(name, sizeof name, "tools[%llu].parameters_schema (\"%.40s\")", (unsigned long long)i, t->name);
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+    allm__schema_is_sound(h, allm__str_of(t->parameters_schema), name, &own);
+#else
+    allm__json_is_object(h, allm__str_of(t->parameters_schema), name, &own);
+#endif
+    if (own.status == ALLM_E_FORMAT) own.status = ALLM_E_ARGUMENT;
+    if (own.status) *err = own;
+}
+
+static void allm__api_tools(const allm__host *h, const allm_request *req, allm_error *err) {
     const char *choice = req->tool_choice;
     int         known  = !choice || !strcmp(choice, "auto") || !strcmp(choice, "none") || !strcmp(choice, "required");
     if (req->n_tools && !req->tools && !err->status) allm__api_null(err, "tools");
@@ -50488,6 +50632,7 @@ static void allm__api_tools(const allm_request *req, allm_error *err) {
         allm__api_text(t->name, "tools[%llu].name", i, err);
         allm__api_text(t->description, "tools[%llu].description", i, err);
         allm__api_text(t->parameters_schema, "tools[%llu].parameters_schema", i, err);
+        allm__api_schema(h, t, i, err);
     }
     if (!known && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50495,7 +50640,7 @@ static void allm__api_tools(const allm_request *req, allm_error *err) {
 }
 
 /* What a request must hold whatever the provider. */
-static allm_status allm__api_request(const allm_request *req, allm_error *err) {
+static allm_status allm__api_request(const allm__host *h, const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
     if (n_given != 1)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50530,7 +50675,7 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
         allm__api_message(&req->messages[i], i, err);
     }
-    allm__api_tools(req, err);
+    allm__api_tools(h, req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
     if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;
@@ -50541,7 +50686,7 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     if (out) memset(out, 0, sizeof *out);
     ALLM__LIVE(llm, "llm");
     ALLM__NEED(req);
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&llm->rt->host, req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
     return allm__api_end(err, status);
 }
@@ -50554,7 +50699,7 @@ ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_reques
     ALLM__NEED(req);
     ALLM__NEED(out);
     allm_job   *job    = NULL;
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&llm->rt->host, req, err);
     if (!status) status = allm__job_start(llm, req, &job, err);
     if (!status) allm__api_begins(job), *out = job;
     return status;
@@ -50584,9 +50729,9 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
                                        allm_error *err) {
     ALLM__BEGIN();
     ALLM__LIVE(llm, "llm");
+    if (dim < 1) return allm__api_end(err, allm__prov_no_dim(llm, dim, err));
     if (n_texts) ALLM__NEED(texts);
     if (n_texts) ALLM__NEED(out);
-    if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
     for (size_t i = 0; i < n_texts; i++)
         if ((!texts[i].ptr && texts[i].len) || allm__utf8_bad(texts[i]) != SIZE_MAX)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "texts[%llu] is NULL or no UTF-8", (unsigned long long)i);
@@ -50634,7 +50779,7 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
 /* ---- chats */
 
 /* A configuration's texts and tools. */
-static allm_status allm__api_chat_config(const allm_chat_config *config, allm_error *err) {
+static allm_status allm__api_chat_config(const allm__host *h, const allm_chat_config *config, allm_error *err) {
     allm_request req;
     memset(&req, 0, sizeof req);
     req.tools = config->tools, req.n_tools = config->n_tools;
@@ -50643,7 +50788,7 @@ static allm_status allm__api_chat_config(const allm_chat_config *config, allm_er
                    (int)ALLM_OVERFLOW_SHIFT);
     allm__api_text(config->system, "system", 0, err);
     allm__api_text(config->title, "title", 0, err);
-    allm__api_tools(&req, err);
+    allm__api_tools(h, &req, err);
     return err->status;
 }
 
@@ -50652,7 +50797,7 @@ static allm_status allm__api_chat_open(allm_llm *llm, const char *path, const al
     allm_chat_config zero;
     memset(&zero, 0, sizeof zero);
     if (!config) config = &zero;
-    allm_status status = allm__api_chat_config(config, err);
+    allm_status status = allm__api_chat_config(&llm->rt->host, config, err);
     if (!status) status = allm__talk_open(llm, path, config, out, err);
     return allm__api_begins(*out), allm__api_end(err, status);
 }
@@ -50683,7 +50828,8 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
 }
 
 /* What may stand beside a text: all of a request but what the chat itself gives. */
-static allm_status allm__api_chat_extra(const char *text, const allm_request *extra, allm_error *err) {
+static allm_status allm__api_chat_extra(const allm__host *h, const char *text, const allm_request *extra,
+                                        allm_error *err) {
     allm_request req = *extra;
     if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -50691,7 +50837,7 @@ static allm_status allm__api_chat_extra(const char *text, const allm_request *ex
     if (!text && (req.n_files || req.n_images))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files and images go with a text, and text is NULL");
     req.prompt = text ? text : "";
-    return allm__api_request(&req, err);
+    return allm__api_request(h, &req, err);
 }
 
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
@@ -50702,7 +50848,7 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
     ALLM__LIVE(chat, "chat");
     memset(&zero, 0, sizeof zero);
     if (!extra) extra = &zero;
-    allm_status status = allm__api_chat_extra(text, extra, err);
+    allm_status status = allm__api_chat_extra(&chat->host, text, extra, err);
     if (status || allm__talk_enter(chat, err)) return err->status;
     if (allm__api_check(chat->llm, "the chat's llm", err)) status = err->status;
     else if (!text && !chat->hist.n)
@@ -51037,7 +51183,7 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm__spans user   = {&m->host, NULL, 0, 0, 0};
-    allm_status status = allm__api_request(req, err);
+    allm_status status = allm__api_request(&m->host, req, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
     if (!status && allm__vision_any(req))

@@ -462,7 +462,7 @@ static allm_status api_chat_send(api_all *a, int null) {
 static allm_status api_chat_add(api_all *a, int null) {
     allm_chat   *chat = api_chat(a);
     allm_message m    = {0};
-    m.role            = "user";
+    m.role = "user", m.content = "x";
     return api_chat_end(chat, allm_chat_add(API_ARG(0, chat), API_ARG(1, &m), API_ERR(2)));
 }
 static allm_status api_chat_history(api_all *a, int null) {
@@ -941,8 +941,10 @@ static void test_api_embed_errors(void **state) {
     allm_config c    = {0};
     c.runtime        = a.h.rt;
     assert_int_equal(allm_create("echo", &c, &echo, &a.h.err), ALLM_OK);
-    assert_int_equal(allm_embed(echo, &one, 1, v, 1, &a.h.err), ALLM_E_UNSUPPORTED);
-    assert_non_null(strstr(a.h.err.message, "\"echo\" has no embeddings"));
+    for (int dim = 0; dim < 2; dim++) { /* also with what its capabilities say, and the room for that */
+        assert_int_equal(allm_embed(echo, &one, 1, dim ? v : NULL, dim, &a.h.err), ALLM_E_UNSUPPORTED);
+        assert_non_null(strstr(a.h.err.message, "embeddings: the provider \"echo\""));
+    }
     allm_destroy(echo);
     api_end(&a);
 }
@@ -2142,6 +2144,119 @@ static void test_api_default_runtime(void **state) {
     allm_shutdown();
 }
 
+static allm_status api_any_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)config, (void)err;
+    return *self = ctx, ALLM_OK;
+}
+
+static allm_status api_any_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    (void)req, (void)out, (void)err;
+    return ++*(int *)self, ALLM_OK;
+}
+
+/* Providers of all kinds: echo, servers that are not there, a model, one of the caller's; *n: calls of the latter. */
+static size_t api_any(script_host *h, int *n, allm_llm *llms[5]) {
+    static const char *const names[] = {"echo", "openai", "anthropic", "any"};
+    allm_provider row = {.name = "any", .open = api_any_open, .generate = api_any_generate, .ctx = n};
+    assert_int_equal(allm_provider_register(h->rt, &row, &h->err), ALLM_OK);
+    llms[0] = script_open_path(h, SCRIPT_TINY);
+    for (size_t i = 0; i < ALLM__COUNT(names); i++)
+        llms[i + 1] = script_open(h, names[i], (allm_config){.model = "m", .base_url = "http://127.0.0.1:9"});
+    return 5;
+}
+
+/* A tool's schema that is none: the same answer from everybody, before anybody works. */
+static void test_api_tool_schemas(void **state) {
+    static const struct { const char *schema, *says; } rows[] = {
+        {"", ""}, {"{", "1:2: "}, {"no", "1:1: "}, {"[1]", "1:1: an object"}, {"true", "1:1: an object"},
+        {"\"x\"", "an object"}, {"{} {}", "1:4: "},
+        {"{\"type\": 5}", "1:10: \"type\""}, {"{\"type\": \"thing\"}", "1:10: \"type\""},
+        {"{\"type\": [\"object\", 1]}", "\"type\""}, {"{\"properties\": [1]}", "\"properties\""},
+        {"{\"properties\": {\"x\": 1}}", "\"properties\""}, {"{\"required\": \"x\"}", "\"required\""},
+        {"{\"properties\":\n {\"x\": {\"type\": \"array\", \"items\": 3}}}", "2:35: \"items\""},
+        {"{\"properties\": {\"x\": {\"anyOf\": [{\"minLength\": \"2\"}]}}}", "\"minLength\""},
+        {"{\"$defs\": {\"a\": {\"items\": [{\"type\": 1}]}}}", "\"type\""}, {"{\"enum\": 1}", "\"enum\""},
+        {"{\"additionalProperties\": {\"pattern\": 1}}", "\"pattern\""},
+        /* schemas, though not all of them could be forced */
+        {"{}", NULL}, {"{\"type\": \"object\", \"properties\": {}}", NULL}, {"{\"not\": {}}", NULL},
+        {"{\"x-note\": 1, \"whatever\": [2], \"uniqueItems\": true}", NULL}, {"{\"const\": {\"type\": 5}}", NULL},
+        {"{\"properties\": {\"type\": {\"type\": [\"string\", \"null\"]}, \"required\": true}}", NULL},
+        {"{\"items\": [{}, true], \"minimum\": 1, \"exclusiveMinimum\": true, \"default\": {\"type\": 5}}", NULL},
+    };
+    script_host h;
+    int         n = 0, n_before;
+    allm_llm   *llms[5];
+    (void)state;
+    script_begin(&h, 1);
+    size_t n_llms = api_any(&h, &n, llms);
+    for (size_t i = 0; i < ALLM__COUNT(rows) * n_llms; i++) {
+        const char      *says = rows[i / n_llms].says;
+        const allm_tool  tools[] = {{"first", NULL, NULL, NULL, NULL},
+                                    {"second", NULL, rows[i / n_llms].schema, NULL, NULL}};
+        allm_llm        *llm  = llms[i % n_llms];
+        allm_chat_config c    = {.tools = tools, .n_tools = 2};
+        allm_chat       *chat = NULL, *plain = NULL;
+        allm_job        *job  = NULL;
+        allm_request     req  = {.tools = tools, .n_tools = 2, .tool_choice = "none", .max_tokens = 1};
+        assert_int_equal(allm_chat_create(llm, NULL, &plain, &h.err), ALLM_OK);
+        n_before = n;
+        if (says) {
+            assert_int_equal(allm_chat_send(plain, "x", &req, NULL, &h.err), ALLM_E_ARGUMENT);
+            req.prompt = "x";
+            assert_int_equal(allm_generate_async(llm, &req, &job, &h.err), ALLM_E_ARGUMENT);
+            assert_int_equal(allm_chat_create(llm, &c, &chat, &h.err), ALLM_E_ARGUMENT);
+            assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_E_ARGUMENT);
+            if (strncmp(h.err.message, "tools[1].parameters_schema (\"second\"): ", 39) || !strstr(h.err.message, says))
+                fail_msg("%s: %s", rows[i / n_llms].schema, h.err.message);
+            assert_int_equal(n, n_before);
+        } else {
+            assert_int_equal(allm_chat_create(llm, &c, &chat, &h.err), ALLM_OK);
+            req.prompt = "x";
+            if (i % n_llms % 4 == 0) assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_OK);
+        }
+        allm_chat_destroy(chat), allm_chat_destroy(plain);
+    }
+    for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
+    script_end(&h);
+}
+
+/* A message that says nothing: the same answer from everybody. */
+static void test_api_messages_without_content(void **state) {
+    static const allm_tool_call call  = {"1", "add", "{}"};
+    static const allm_image     image = {.path = "no/such/file.png"};
+    const struct { allm_message m; allm_status status; } rows[] = {
+        {{.role = "user"}, ALLM_E_ARGUMENT}, {{.role = "system"}, ALLM_E_ARGUMENT}, {{.role = "tool"}, ALLM_E_ARGUMENT},
+        {{.role = "assistant"}, ALLM_E_ARGUMENT}, {{.role = "assistant", .reasoning = "hm"}, ALLM_E_ARGUMENT},
+        {{.role = "user", .content = ""}, ALLM_OK},
+        {{.role = "assistant", .tool_calls = &call, .n_tool_calls = 1}, ALLM_OK},
+        {{.role = "user", .images = &image, .n_images = 1}, ALLM_E_UNSUPPORTED}, /* or no such file */
+    };
+    script_host h;
+    int         n = 0;
+    allm_llm   *llms[5];
+    (void)state;
+    script_begin(&h, 1);
+    size_t n_llms = api_any(&h, &n, llms);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        for (size_t k = 0; k < n_llms; k++) {
+            const allm_message said[] = {{.role = "user", .content = "a"}, rows[i].m, {.role = "user", .content = "b"}};
+            allm_request       req    = {.messages = said, .n_messages = 3, .max_tokens = 1};
+            allm_chat         *chat   = NULL;
+            const int          server = k == 2 || k == 3, refused = rows[i].status == ALLM_E_ARGUMENT;
+            assert_int_equal(allm_chat_create(llms[k], NULL, &chat, &h.err), ALLM_OK);
+            assert_int_equal(allm_chat_add(chat, &rows[i].m, &h.err), refused ? ALLM_E_ARGUMENT : ALLM_OK);
+            allm_chat_destroy(chat);
+            if (server && !refused) continue; /* which is not there */
+            if (!k && rows[i].m.n_tool_calls) continue; /* its template joins contents: it knows no calls */
+            n = 0;
+            assert_int_equal(allm_generate(llms[k], &req, NULL, &h.err), rows[i].status);
+            assert_true(n == (k == 4 && !rows[i].status));
+            if (refused && !strstr(h.err.message, "messages[1].content is NULL")) fail_msg("%s", h.err.message);
+        }
+    for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
+    script_end(&h);
+}
+
 /* A text of 64 KB of stack is enough for a whole life. */
 static void api_on_small_stack(void *arg) {
     script_host *h   = (script_host *)arg;
@@ -2159,9 +2274,15 @@ static void test_api_small_stack(void **state) {
     script_host h;
     (void)state;
     script_begin(&h, 1);
-    test_stack_check(api_on_small_stack, &h);
+    size_t depth = test_stack_depth(api_on_small_stack, &h);
     assert_string_equal(h.err.message, "");
     script_end(&h);
+    printf("             %zu bytes of stack, %d are promised\n", depth, (int)TEST_STACK_PROMISE);
+#ifdef __OPTIMIZE__
+    if (!TEST_SANITIZED) assert_true(depth <= TEST_STACK_PROMISE);
+#else
+    test_skip("%s", "without optimisation (-O0) each variable has a place of its own: no promise is made of that");
+#endif
 }
 
 static void api_count_log(void *ctx, allm_log_level level, const char *text) {
@@ -2236,6 +2357,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_vocab_only),
     cmocka_unit_test(test_api_default_runtime),
     cmocka_unit_test(test_api_small_stack),
+    cmocka_unit_test(test_api_tool_schemas), cmocka_unit_test(test_api_messages_without_content),
     cmocka_unit_test(test_api_silent),
 #ifdef ABSTRACTLLM_DEBUG
     cmocka_unit_test(test_api_fault_37_freed),

@@ -298,6 +298,37 @@ static void test_gen_file_caps(void **state) {
     test_heap_check(&heap);
 }
 
+/* What is no text is refused as that, however large; a text for its size, also where the cap cuts a character. */
+static void test_gen_file_kinds_beyond_the_cap(void **state) {
+    static const struct { const char *head, *again; allm_status status; const char *says; } rows[] = {
+        {"", "\xd0\x96", ALLM_E_MEMORY, " bytes, at most 1048576"}, {"x", "\xd0\x96", ALLM_E_MEMORY, "at most"},
+        {"", "\xe6\xb0\xb4", ALLM_E_MEMORY, "at most"}, {"x", "\xe6\xb0\xb4", ALLM_E_MEMORY, "at most"},
+        {"xy", "\xf0\x9f\x99\x82", ALLM_E_MEMORY, "at most"}, {"caf\xe9 ", "text ", ALLM_E_MEMORY, "at most"},
+        {"\1\2\3\4\5\6", "\1\2 binary \3", ALLM_E_FORMAT, "is a binary file"},
+        {"\x7f" "ELF", "\2", ALLM_E_FORMAT, "is "}, {"GGUF", "\3", ALLM_E_FORMAT, "is "},
+    };
+    allm__buf  out  = {&http_host, NULL, 0, 0, 0, 0};
+    allm_error err;
+    size_t     n    = 2 * (size_t)ALLM__FILE_CAP;
+    char      *text = (char *)malloc(n);
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        const size_t n_head = strlen(rows[i].head), n_again = strlen(rows[i].again);
+        memcpy(text, rows[i].head, n_head);
+        for (size_t k = n_head; k < n; k++) text[k] = rows[i].again[(k - n_head) % n_again];
+        test_temp   file = test_temp_new(text, n);
+        const char *path = file.path;
+        if (gen_inline("p", &path, 1, &out, &err) != rows[i].status || !strstr(err.message, rows[i].says))
+            fail_msg("row %zu: %s", i, err.message);
+        assert_non_null(strstr(err.message, path));
+        if (rows[i].status == ALLM_E_MEMORY) assert_non_null(strstr(err.message, ": 2097152 bytes"));
+        test_temp_remove(&file);
+    }
+    free(text);
+    allm__buf_free(&out);
+}
+
 static allm_status gen_inline_body(const allm__host *h, void *ctx) {
     allm__buf   out = {h, NULL, 0, 0, 0, 0};
     allm_error  err;
@@ -1142,7 +1173,7 @@ static const struct CMUnitTest test_gen[] = {
     cmocka_unit_test(test_gen_files_that_are_none),
     cmocka_unit_test(test_gen_file_proc),
     cmocka_unit_test(test_gen_file_order),
-    cmocka_unit_test(test_gen_file_caps),
+    cmocka_unit_test(test_gen_file_caps), cmocka_unit_test(test_gen_file_kinds_beyond_the_cap),
     cmocka_unit_test(test_gen_fault_38_files),
     cmocka_unit_test(test_gen_stop_table),
     cmocka_unit_test(test_gen_stop_random),

@@ -339,10 +339,31 @@ static void test_http_stream_limits(void **state) {
     }
 }
 
+/* Without a transport: what is said depends on the address, and for https not on the build. */
+static void test_http_default(void **state) {
+    static const struct { const char *url, *says; allm_status status; } rows[] = {
+        {"https://127.0.0.1:9/v1", "TLS", ALLM_E_UNSUPPORTED},
+#ifdef ALLM__SOCKETS
+        {"http://127.0.0.1:9/v1", "127.0.0.1", ALLM_E_REMOTE}, /* port discard: nobody is there */
+#else
+        {"http://127.0.0.1:9/v1", "ABSTRACTLLM_HTTP", ALLM_E_UNSUPPORTED},
+#endif
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_error err  = {0};
+        allm_http  http = {.method = "GET", .url = rows[i].url, .timeout_ms = 2000};
+        assert_int_equal(allm__http_default((void *)(uintptr_t)&http_host, &http, &err), rows[i].status);
+        if (!strstr(err.message, rows[i].says)) fail_msg("%s", err.message);
+        assert_true((strstr(err.message, "transport_curl.c") != NULL) == (i == 0));
+        assert_true(i > 0 || !strstr(err.message, "ABSTRACTLLM_HTTP"));
+    }
+}
+
 static const struct CMUnitTest test_http[] = {
     cmocka_unit_test(test_http_urls),          cmocka_unit_test(test_http_request),
     cmocka_unit_test(test_http_responses),     cmocka_unit_test(test_http_limits),
     cmocka_unit_test(test_http_stops),         cmocka_unit_test(test_http_flips),
     cmocka_unit_test(test_http_sse_golden),    cmocka_unit_test(test_http_streams),
-    cmocka_unit_test(test_http_stream_limits),
+    cmocka_unit_test(test_http_stream_limits), cmocka_unit_test(test_http_default),
 };

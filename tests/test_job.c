@@ -161,7 +161,8 @@ static void test_job_and_call(void **state) {
     allm_job *a   = job_start(llm, "a");
     job_gate_await(&g, 1);
     req.prompt = "x";
-    assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_E_BUSY);
+    assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_E_BUSY); /* and a goes on */
+    assert_int_equal(allm_job_wait(a, 0, NULL, NULL), ALLM_E_BUSY);
     job_gate_set(&g, 1);
     job_expect(a, ALLM_OK, "a"); /* done: the object is free again */
     assert_int_equal(allm_generate(llm, &req, NULL, &h.err), ALLM_OK);

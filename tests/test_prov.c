@@ -425,7 +425,7 @@ static void test_prov_echo(void **state) {
                                             {.role = "assistant", .content = "yes"},
                                             {.role = "user", .content = "the second one"}},
                               no_user[]  = {{.role = "assistant", .content = "yes"}},
-                              empty[]    = {{.role = "user", .content = NULL}};
+                              empty[]    = {{.role = "user", .content = ""}};
     static const char *const  stop[]     = {"fox j", "never"};
     static const struct {
         const char         *prompt;
@@ -502,6 +502,38 @@ static void test_prov_echo_files_and_errors(void **state) {
     allm_response_free(&r);
     assert_string_equal(script_answer_of(llm, prov_prompt("still here")).text, "still here");
     test_temp_remove(&t);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* What it lacks is refused before anything is said, by the names that requests to servers are refused with. */
+static void test_prov_echo_lacks(void **state) {
+    static const int32_t   id    = 1;
+    static const allm_tool tool  = {"add", NULL, NULL, NULL, NULL};
+    const struct { allm_request req; const char *name; } rows[] = {
+        {{.prompt_ids = &id, .n_prompt_ids = 1}, "prompt_ids: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1}, "tools: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1, .tool_choice = "required"}, "tools: "},
+        {{.prompt = "x", .tools = &tool, .n_tools = 1, .tool_choice = "none"}, NULL},
+        {{.prompt = "x", .response_schema = "{}"}, "response_schema: "},
+        {{.prompt = "x", .grammar = "root ::= \"x\""}, "grammar: "},
+        {{.prompt = "x", .n_logprobs = 1}, "logprobs: "},
+        {{.prompt = "x", .template_kwargs = "{}"}, "template_kwargs: "},
+        {{.prompt = "x", .raw = 1}, NULL},
+    };
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open(&h, "echo", (allm_config){0});
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_ear    e = {0};
+        allm_response r;
+        allm_status   status = script_ask(llm, rows[i].req, &e, &r, &h.err);
+        assert_int_equal(status, rows[i].name ? ALLM_E_UNSUPPORTED : ALLM_OK);
+        if (rows[i].name && strncmp(h.err.message, rows[i].name, strlen(rows[i].name))) fail_msg("%s", h.err.message);
+        assert_true((e.n_text == 0) == (rows[i].name != NULL));
+        allm_response_free(&r);
+    }
     allm_destroy(llm);
     script_end(&h);
 }
@@ -1463,6 +1495,117 @@ static allm_status prov_seeds_generate(void *self, const allm_request *req, allm
     return ALLM_OK;
 }
 
+/* ---- a provider that makes calls of any kind, in two rounds */
+
+typedef struct prov_calls {
+    struct { const char *name, *args; } calls[4];
+    int32_t n, n_rounds;
+    int     says_so; /* finish */
+    char    seen[300]; /* the messages of the last round */
+} prov_calls;
+
+static allm_status prov_calls_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)config, (void)err;
+    return *self = ctx, ALLM_OK;
+}
+
+static allm_status prov_calls_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    prov_calls *p    = (prov_calls *)self;
+    allm_chunk  text = {ALLM_TEXT, "ok", 2, -1, 0, 0, NULL, 0};
+    (void)err;
+    p->seen[0] = 0;
+    for (size_t i = 0, n = 0; i < req->n_messages; i++)
+        n += (size_t)snprintf(p->seen + n, sizeof p->seen - n, "%s:%s|", req->messages[i].role,
+                              req->messages[i].content ? req->messages[i].content : "-");
+    req->on_chunk(&text, req->on_chunk_ctx);
+    if (p->n_rounds++) return ALLM_OK;
+    for (int32_t i = 0; i < p->n; i++) {
+        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, i, p->calls[i].name, 0};
+        if (req->on_chunk(&c, req->on_chunk_ctx)) return ALLM_OK;
+    }
+    if (p->says_so) out->finish = ALLM_FINISH_TOOL_CALLS;
+    return ALLM_OK;
+}
+
+static int prov_calls_stop(const allm_chunk *chunk, void *ctx) { /* at what was a call */
+    return (void)ctx, chunk->event == ALLM_TEXT && chunk->text[0] == '{';
+}
+
+static allm_status prov_calls_echo(void *ctx, const char *arguments, const char **result, allm_error *err) {
+    char *own = (char *)ctx;
+    (void)err;
+    snprintf(own, 40, "got %s", arguments);
+    return *result = own, ALLM_OK;
+}
+
+/* Two tools that both run: each result goes back with its call, in order. */
+static void test_prov_calls_two(void **state) {
+    script_host     h;
+    char            own[2][40];
+    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, ""};
+    const allm_tool tools[] = {{"add", NULL, NULL, prov_calls_echo, own[0]},
+                               {"sub", NULL, NULL, prov_calls_echo, own[1]}};
+    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p};
+    allm_request    req     = {.prompt = "?", .tools = tools, .n_tools = 2};
+    allm_response   r;
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    allm_llm *llm = script_open(&h, "calls", (allm_config){.model = "any"});
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_OK);
+    assert_string_equal(p.seen, "user:?|assistant:ok|tool:got {\"y\": 2}|tool:got {\"x\": 1}|");
+    assert_string_equal(r.text, "okok");
+    assert_true(r.finish == ALLM_FINISH_STOP && !r.n_tool_calls && p.n_rounds == 2);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* A call whose arguments are no object comes as text, also beside good ones; that finish is for those that are left. */
+static void test_prov_calls_none(void **state) {
+    static const struct {
+        prov_calls p;
+        int        stops;
+        const char *text;
+        size_t     n_calls;
+        int        n_runs;
+        allm_status status;
+        allm_finish finish;
+    } rows[] = {
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, ""}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, ""}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host   h;
+        prov_calls    p   = rows[i].p;
+        prov_tool     t   = {0};
+        allm_provider row = {0};
+        allm_config   c   = {0};
+        allm_response r;
+        allm_tool     tool;
+        script_begin(&h, 1);
+        c.runtime = h.rt, c.model = "any", t.result = "Q";
+        row.name = "calls", row.open = prov_calls_open, row.generate = prov_calls_generate, row.ctx = &p;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm    *llm = script_open(&h, "calls", c);
+        allm_request req = prov_tool_request(&t, &tool, 1);
+        req.on_chunk = rows[i].stops ? prov_calls_stop : NULL;
+        assert_int_equal(allm_generate(llm, &req, &r, &h.err), rows[i].status);
+        if (strcmp(r.text, rows[i].text) || r.n_tool_calls != rows[i].n_calls || r.finish != rows[i].finish ||
+            t.n_runs != rows[i].n_runs)
+            fail_msg("row %zu: \"%s\", %zu calls, finish %d, %d runs", i, r.text, r.n_tool_calls, (int)r.finish,
+                     t.n_runs);
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
 /* All rounds of a request go on with the seed that the first one drew: the response's seed gives all of it again. */
 static void test_prov_seed_of_rounds(void **state) {
     static const allm_sampling warm = {.temperature = 1.5f, .seed = -1};
@@ -1537,11 +1680,18 @@ static void test_prov_tools(void **state) {
     t.result = "P", t.n_runs = 0, t.n_begun = 0, req.max_tool_rounds = 3;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "after 3 rounds");
     assert_int_equal(t.n_runs, 3);
+    assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1); /* the one that was not run any more */
+    assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":[1,2]}");
     /* it fails */
     t.status = ALLM_E_IO, t.result = "no disk", t.n_begun = 0;
-    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed: no disk");
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed with ALLM_E_IO: no disk");
+    assert_true(r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+    assert_string_equal(r.tool_calls[0].name, "add");
     t.status = ALLM_OK, t.result = "\xff", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "UTF-8");
+    t.status = ALLM_E_BUSY, t.result = NULL, t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed with ALLM_E_BUSY: it gave no message");
+    t.status = ALLM_OK;
     /* choices */
     t.n_runs = 0, t.n_begun = 0, req.tool_choice = "none", req.template_kwargs = "{\"no_tools\": 1}";
     prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
@@ -1586,6 +1736,65 @@ static void test_prov_tools(void **state) {
     allm_destroy(llm);
     make_gguf_free(&w);
     script_end(&h);
+}
+
+/* A model whose template shows no tools is given none: capabilities say so, a request that brings some is refused
+ * before the prompt is looked at, and what needs none goes on. */
+static void prov_tools_unknown(allm_llm *llm, script_host *h, int32_t *n_refused) {
+    static const char *const choices[] = {NULL, "auto", "required", "add", "none"};
+    prov_tool         t = {0};
+    allm_tool         tool;
+    allm_capabilities can;
+    assert_int_equal(allm_get_capabilities(llm, &can, &h->err), ALLM_OK);
+    for (size_t i = 0; i < ALLM__COUNT(choices); i++) {
+        script_ear    e    = {0};
+        allm_request  req  = prov_tool_request(&t, &tool, 1);
+        allm_response r;
+        int           none = choices[i] && !strcmp(choices[i], "none");
+        req.tool_choice = choices[i], req.max_tokens = 2;
+        allm_status status = script_ask(llm, req, &e, &r, &h->err);
+        assert_int_equal(status, none || can.tools ? ALLM_OK : ALLM_E_UNSUPPORTED);
+        if (status && strncmp(h->err.message, "tools: ", 7)) fail_msg("%s", h->err.message);
+        if (status) assert_true(!e.n_chunks && !r.prompt_tokens), ++*n_refused;
+        allm_response_free(&r);
+    }
+    assert_int_equal(t.n_runs, 0);
+}
+
+static void test_prov_tools_unknown(void **state) {
+    static const char *const templates[] = {
+        NULL, "{{ messages[0].content }}", "{# tools #}{{ messages[0].content }}", /* no form of calls */
+        "{# <tool_call> #}{{ messages[0].content }}"};                             /* it is shown none */
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(templates); i++) {
+        make_script p = make_script_new((const char *[]){"", "?", "a", "b", NULL});
+        script_host h;
+        int32_t     n = 0;
+        p.chat_template = templates[i];
+        make_gguf w     = make_script_file(&p);
+        script_begin(&h, 1);
+        allm_llm *llm = script_open_bytes(&h, &w);
+        prov_tools_unknown(llm, &h, &n);
+        assert_int_equal(n, 4);
+        allm_destroy(llm);
+        make_gguf_free(&w);
+        script_end(&h);
+    }
+}
+
+static void test_prov_tools_smollm2(void **state) { /* whose template knows none */
+    script_host h;
+    int32_t     n = 0;
+    (void)state;
+    TEST_NEEDS_SPEED();
+    char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
+    script_begin(&h, 2);
+    allm_llm *llm = script_open_path(&h, path);
+    prov_tools_unknown(llm, &h, &n);
+    assert_int_equal(n, 4);
+    allm_destroy(llm);
+    script_end(&h);
+    free(path);
 }
 
 static void test_prov_reasoning(void **state) {
@@ -1725,6 +1934,9 @@ static void test_prov_tools_memory(void **state) {
 static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
+    cmocka_unit_test(test_prov_calls_two), cmocka_unit_test(test_prov_calls_none),
+    cmocka_unit_test(test_prov_tools_unknown),
+    cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),
     cmocka_unit_test(test_prov_tools_logprobs),
     cmocka_unit_test(test_prov_tools_memory),
@@ -1741,6 +1953,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_by_name),
     cmocka_unit_test(test_prov_echo),
     cmocka_unit_test(test_prov_echo_files_and_errors),
+    cmocka_unit_test(test_prov_echo_lacks),
     cmocka_unit_test(test_prov_cache),
     cmocka_unit_test(test_prov_cache_shares),
     cmocka_unit_test(test_prov_cache_identity),

@@ -283,6 +283,7 @@ static void test_remote_answers(void **state) {
     assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":1}");
     assert_string_equal(r.tool_calls[1].id, "call_1");
     assert_string_equal(r.tool_calls[1].name, "g");
+    assert_string_equal(r.text, "Look.{\"y");
     allm_response_free(&r), allm__buf_free(&got);
     remote_end(&g);
 
@@ -618,6 +619,8 @@ static void test_remote_lists(void **state) {
     assert_non_null(strstr(remote_log, "/embeddings\n"));
     assert_non_null(strstr(remote_log, "{\"model\": \"m\", \"input\": [\"x\", \"y\\\"\"]}"));
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 1, &g.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(g.err.message, "has 2 numbers, 1 expected"));
+    assert_int_equal(allm_embed(g.llm, texts, 2, v, 0, &g.err), ALLM_E_ARGUMENT); /* not known before */
     assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_ARGUMENT); /* more than asked for */
     remote_end(&g);
     remote_begin(&g, "ollama", models, 1);
@@ -626,7 +629,10 @@ static void test_remote_lists(void **state) {
     assert_non_null(strstr(remote_log, "GET http://h/v1/api/tags\n"));
     remote_end(&g);
     remote_begin(&g, "anthropic", models, 1);
-    assert_int_equal(allm_embed(g.llm, texts, 2, v, 2, &g.err), ALLM_E_UNSUPPORTED);
+    for (int dim = 0; dim < 3; dim += 2) {
+        assert_int_equal(allm_embed(g.llm, texts, 2, v, dim, &g.err), ALLM_E_UNSUPPORTED);
+        assert_non_null(strstr(g.err.message, "embeddings: "));
+    }
     remote_end(&g);
 }
 

@@ -722,10 +722,16 @@ static void test_talk_state_bad(void **state) {
     talk_write_file(kv, bytes, n);
     assert_int_equal(allm_chat_load(story, t.file, NULL, &copy, &h.err), ALLM_E_ARGUMENT); /* another model */
     assert_non_null(strstr(h.err.message, ".kv: "));
-    allm_llm *echo = script_open(&h, "echo", (allm_config){0}); /* the state is not its */
-    assert_int_equal(allm_chat_load(echo, t.file, NULL, &copy, &h.err), ALLM_OK);
-    allm_chat_destroy(copy);
-    unlink(kv);
+    allm_llm *echo = script_open(&h, "echo", (allm_config){0}); /* the state is not its: only checked, if it is there */
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) talk_write_file(kv, "damaged", 7);
+        if (i == 2) unlink(kv);
+        assert_int_equal(allm_chat_load(echo, t.file, NULL, &copy, &h.err), i == 1 ? ALLM_E_FORMAT : ALLM_OK);
+        if (i == 1) assert_true(!copy && strstr(h.err.message, "SHA-256") && strstr(h.err.message, ".kv: "));
+        if (i == 1) assert_int_equal(allm_chat_load(echo, t.file, &only, &copy, &h.err), ALLM_OK);
+        talk_said(&h, copy, "say this", "say this");
+        allm_chat_destroy(copy);
+    }
     assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_E_NOT_FOUND);
     static const struct { const char *from, *to, *says; } rows[] = { /* what the conversation's file says of it */
         {"talk.json.", "../k.json.", "kv_snapshot"}, {"talk.json.", "/alk.json.", "kv_snapshot"},

@@ -2305,12 +2305,16 @@ static allm_status cmd_convert(const opts *o, allm_error *err) {
 static allm_status find_model(const char **name, char path[1024], allm_error *err) {
 #ifdef ALLM__HUB
     allm__hub_name parts;
+    allm_error     own = {ALLM_OK, -1, 0, 0, 0, "", ""};
     char           root[ALLM__HUB_PATH];
     if (!*name || allm__file_kind(*name) != ALLM__FILE_NONE || !allm__hub_parse(*name, &parts) ||
         !strchr(parts.repo, '/') || allm__str_ends(allm__str_of(parts.repo), ALLM__S(".gguf")))
         return ALLM_OK;
     allm__hub_root(NULL, root);
-    if (allm__hub_resolve(&host, root, *name, path, err)) return err->status;
+    if (allm__hub_resolve(&host, root, *name, path, &own)) {
+        const char *hint = own.status == ALLM_E_NOT_FOUND ? "; to download it: allm pull " : "";
+        return allm__fail(err, own.status, NULL, -1, "%s%s%s", own.message, hint, *hint ? *name : "");
+    }
     *name = path;
 #else
     (void)name, (void)path, (void)err;
@@ -2363,6 +2367,10 @@ static allm_status cmd_search(const opts *o, allm_error *err) {
     if (!(n = allm_catalog_search(&q, found, COUNT(found)))) q.architecture = q.text, q.text = NULL;
     if (!n && !(n = allm_catalog_search(&q, found, COUNT(found)))) q.use = q.architecture, q.architecture = NULL;
     if (!n) n = allm_catalog_search(&q, found, COUNT(found));
+    if (!n && !o->json)
+        return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "nothing fits%s%.80s%s%s%.40s", o->args.len ? " \"" : "",
+                          o->args.len ? o->args.ptr[0] : "", o->args.len ? "\"" : "", o->split_bytes ? " within " : "",
+                          o->split_bytes ? o->split_bytes : "");
     if (o->json) allm__buf_putc(&b, '[');
     for (size_t i = 0; i < n && i < COUNT(found); i++) {
         const allm_catalog_entry *m = found[i];
@@ -2535,6 +2543,14 @@ static const command commands[] = {
      "known small models", cmd_search, check_search},
 };
 
+/* What else its help has to say. */
+static const struct { unsigned commands; const char *text; } notes[] = {
+    {C_PULL, "HF_TOKEN     a token for models that need one; it goes to the hub only\n"
+             "HF_ENDPOINT  the hub's address (https://huggingface.co)\n"},
+    {C_HUB & ~C_SEARCH, "HF_HUB_CACHE the cache; else HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or\n"
+                        "             ~/.cache/huggingface/hub\n"},
+};
+
 static const command *command_find(const char *name) {
     for (size_t i = 0; i < COUNT(commands); i++)
         if (!strcmp(name, commands[i].name)) return &commands[i];
@@ -2557,6 +2573,8 @@ static int help_command(const command *c) {
         snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
         printf("  %-24s %s\n", name, f->help);
     }
+    for (size_t i = 0, n = 0; i < COUNT(notes); i++)
+        if (notes[i].commands & c->bit) printf("%s%s", n++ ? "" : "\nenvironment:\n", notes[i].text);
     return 0;
 }
 
