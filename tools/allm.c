@@ -1870,10 +1870,11 @@ static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t
     allm__buf_puts(b, "]}\n");
 }
 
-/* One test: a warm-up, then n_reps timed runs at the same depth; loading, warm-up and filling are not timed. */
+/* One test: a warm-up (as in llama-bench, the whole prompt), then n_reps timed runs at the same depth; loading, warm-up
+ * and filling are not timed. */
 static allm_status bench_one(engine *e, const opts *o, bench_test t, const int32_t *p, double *seconds,
                              allm_error *err) {
-    size_t  depth = (size_t)o->depth, n = t.n_prompt + t.n_gen, n_warm = t.n_prompt ? MIN(n, 256) : MIN(n, 4);
+    size_t  depth = (size_t)o->depth, n = t.n_prompt + t.n_gen, n_warm = t.n_prompt ? n : MIN(n, 4);
     int64_t n_ctx = o->n_ctx ? o->n_ctx : (int64_t)depth + (int64_t)n;
     if (n_ctx > INT32_MAX)
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%lld tokens are too many", (long long)n_ctx);
