@@ -7870,6 +7870,7 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
  * codes in the order of those of bf16, where a head is filled up to whole groups. Of 4 bits, a line has the low halves
  * of 32 bytes and the next one the high ones. */
 
+#define ALLM__ATTEND_SLACK 8.0f /* weights are at most e^8, and most blocks change no state */
 #define ALLM__BF16_TINY 0x1p-56f
 #define ALLM__BF16_TINY_SUM 0x1p-100f /* the same for a rescaled sum */
 
@@ -8202,7 +8203,7 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
 }
 
-/* The same of x <= 0 to 3e-6, for what is rounded to bf16 next: 0 where it would be below ALLM__BF16_TINY. */
+/* The same of x < 88 to 3e-6, for what is rounded to bf16 next: 0 where it would be below ALLM__BF16_TINY. */
 ALLM__INLINE allm__vf ALLM__K(exp_bf16)(allm__vf x) {
     const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
     const allm__vf r = allm__vfma(n, allm__vset(-0.693147181f), x);
@@ -8813,8 +8814,9 @@ ALLM__INLINE void ALLM__K(attend_rescale)(float *state, int pad, int bf16, float
     allm__vstore(state + pad, allm__vmul(allm__vload(state + pad), factor));
 }
 
-/* Scores of n_rows queries from r on against the n keys that they see of a block to weights e^(s - max), in the form
- * (a constant) of operands. For bf16, what counts is the rounded weights. */
+/* Scores of n_rows queries from r on against the n keys that they see of a block to weights e^(s - m), in the form (a
+ * constant) of operands. m is near the largest score so far: only one that is higher by some takes its place. For bf16,
+ * what counts is the rounded weights. */
 ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, int r, int n_rows, int n, float *state,
                                       int64_t ld) {
     const int pad = allm__attend_pad(j->a->head_dim_v), bf16 = form >= ALLM__K(form_bf16);
@@ -8822,19 +8824,15 @@ ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, in
         float *s = j->s + ALLM__KEYS * k, *to = state + k * ld, *top = to + pad + 16;
         if (n < ALLM__KEYS) allm__vstore_n(s + n, allm__vset(-INFINITY), -n & 15);
         for (int i = n + (-n & 15); i < ALLM__KEYS; i += 16) allm__vstore(s + i, allm__vset(-INFINITY));
-        const allm__vf t = allm__vset(*top); /* of a NaN and this, it is this */
-        const allm__vf a = allm__vmax(allm__vload(s), allm__vmax(allm__vload(s + 16), t));
-        const allm__vf b = allm__vmax(allm__vload(s + 32), allm__vmax(allm__vload(s + 48), t));
-        if (!allm__vabove(allm__vmax(a, b), t)) continue;
-        const float best = allm__vtop(allm__vmax(a, b));
-        if (*top > -FLT_MAX) ALLM__K(attend_rescale)(to, pad, bf16, *top, best);
-        *top = best;
-    }
-    for (int k = r; k < r + n_rows; k++) {
-        float         *s = j->s + ALLM__KEYS * k, *to = state + k * ld;
-        const allm__vf m = allm__vset(to[pad + 16]);
+        allm__vf       m = allm__vset(*top);
         allm__vf       a = allm__vload(s), b = allm__vload(s + 16), c = allm__vload(s + 32), d = allm__vload(s + 48);
         allm__vf       l = allm__vload(to + pad);
+        const allm__vf most = allm__vmax(allm__vmax(a, allm__vmax(b, m)), allm__vmax(c, allm__vmax(d, m)));
+        if (allm__vabove(most, allm__vset(*top + ALLM__ATTEND_SLACK))) { /* of a NaN and m, it was m */
+            const float best = allm__vtop(most);
+            if (*top > -FLT_MAX) ALLM__K(attend_rescale)(to, pad, bf16, *top, best);
+            *top = best, m = allm__vset(best), l = allm__vload(to + pad);
+        }
         a = allm__vsub(a, m), b = allm__vsub(b, m), c = allm__vsub(c, m), d = allm__vsub(d, m);
         if (!bf16) a = ALLM__K(exp)(a), b = ALLM__K(exp)(b), c = ALLM__K(exp)(c), d = ALLM__K(exp)(d);
         else a = ALLM__K(exp_bf16)(a), b = ALLM__K(exp_bf16)(b), c = ALLM__K(exp_bf16)(c), d = ALLM__K(exp_bf16)(d);
