@@ -8063,9 +8063,10 @@ typedef struct allm__kern {
      * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
      * spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
-    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a; w is of codes. scratch:
-     * ALLM__GEMM_SCRATCH bytes, 64-byte aligned. */
-    void (*gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy, void *scratch);
+    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a; w is of codes. next, row: where what is
+     * multiplied next begins, a hint for caches; or NULL. scratch: ALLM__GEMM_SCRATCH bytes, 64-byte aligned. */
+    void (*gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row, const allm__acts *a,
+                 float *y, int64_t ldy, void *scratch);
     /* The same with float activations x[t * ldx + column], and weights of any format. */
     void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                      float *y, int64_t ldy, void *scratch);
@@ -9872,13 +9873,6 @@ ALLM__INLINE ALLM__K(coming) ALLM__K(coming_of)(const allm__mat *w, const ALLM__
     return r;
 }
 
-/* What the same part of the rows of the matrix that comes after w begins with; r0: the first row of w's. */
-ALLM__INLINE ALLM__K(coming) ALLM__K(coming_after)(const allm__mat *w, int64_t r0, int pairs) {
-    const ALLM__K(cut) c = ALLM__K(cut_of)(w->after, 1, pairs);
-    return ALLM__K(coming_of)(w->after, &c, r0 / ALLM__ROWS * c.n_groups / ((w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS),
-                              c.n_groups, 0);
-}
-
 /* Part i of n to the second cache, while others are in use. */
 ALLM__INLINE void ALLM__K(fetch_tiles)(const ALLM__K(coming) *r, int64_t i, int64_t n) {
     if (!r->p) return;
@@ -9928,8 +9922,8 @@ static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo,
 
 /* Panels of some columns of some groups of rows, and every tile of activations times all of these: what one tile meets
  * stays in the second cache, a tile's part of the columns in the first. */
-ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
-                                   int64_t ldy, void *scratch, int wide_core) {
+ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row,
+                                   const allm__acts *a, float *y, int64_t ldy, void *scratch, int wide_core) {
     allm__panel  *panels = (allm__panel *)scratch;
     uint8_t      *tile   = (uint8_t *)scratch + ALLM__PANELS * sizeof *panels;
     const size_t  n_block = allm__acts_block_bytes(a->n_planes);
@@ -9954,39 +9948,42 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
             const int64_t   i1     = i + n_chunk < n ? i + n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
             ALLM__K(coming) coming = {NULL, 0, 0, 0};
             if (many && g2 < end) coming = ALLM__K(coming_of)(w, &c, g2, end, i1);
-            else if (many && w->after) coming = ALLM__K(coming_after)(w, r0, pairs);
+            else if (many && next) {
+                const ALLM__K(cut) d = ALLM__K(cut_of)(next, many, pairs);
+                coming = ALLM__K(coming_of)(next, &d, row / ALLM__ROWS, d.n_groups, 0);
+            }
             for (int32_t t = 0; t < a->n_tokens; t += j.W) {
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
                 for (int64_t g = g0, n_g; g < g1; g += n_g) {
-                    const int64_t row = g * ALLM__ROWS;
-                    n_g = pairs && g + 1 < g1 && row >= r0 && row + 2 * ALLM__ROWS <= r1 ? 2 : 1;
+                    const int64_t r = g * ALLM__ROWS;
+                    n_g = pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1 ? 2 : 1;
                     for (int64_t k = g; k < g + n_g; k++) {
                         if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
                         ALLM__K(fetch_tiles)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
                     }
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * c.n_group : NULL;
-                    if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + row, ldy);
+                    if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + r, ldy);
                     else
-                        ALLM__K(tokens)(&j, y + t * ldy + row, ldy, ALLM__MAX(r0 - row, 0),
-                                        ALLM__MIN(r1 - row, ALLM__ROWS), a->n_planes);
+                        ALLM__K(tokens)(&j, y + t * ldy + r, ldy, ALLM__MAX(r0 - r, 0), ALLM__MIN(r1 - r, ALLM__ROWS),
+                                        a->n_planes);
                 }
             }
         }
     }
 }
 
-static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
-                          void *scratch) {
-    ALLM__K(gemm_of)(w, r0, r1, a, y, ldy, scratch, 0);
+static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row,
+                          const allm__acts *a, float *y, int64_t ldy, void *scratch) {
+    ALLM__K(gemm_of)(w, r0, r1, next, row, a, y, ldy, scratch, 0);
 }
 
 #if ALLM__PASS == ALLM__PASS_AVX512
-static void ALLM__K(gemm_pairs)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
-                                void *scratch) {
-    ALLM__K(gemm_of)(w, r0, r1, a, y, ldy, scratch, 1);
+static void ALLM__K(gemm_pairs)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row,
+                                const allm__acts *a, float *y, int64_t ldy, void *scratch) {
+    ALLM__K(gemm_of)(w, r0, r1, next, row, a, y, ldy, scratch, 1);
 }
 #endif
 
@@ -42679,7 +42676,7 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
     const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
     const int     fetch   = w->lora && n_tok <= ALLM__LORA_FEW;
-    const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / (2 * ALLM__ROWS) + 1) * 2 * ALLM__ROWS;
     const int64_t n_slice = fetch ? ALLM__MIN(n_whole, ALLM__LORA_SLICE) : n_whole;
     allm__acts    own;
     ABSTRACTLLM_ASSERT(!w->order || !floats);
@@ -42687,8 +42684,10 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
     for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
         end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
         if (fetch) allm__lora_fetch(w, r0, r1, r, end);
+        const allm__mat *next = end < r1 ? w : w->after; /* of another matrix, as likely the same part of its rows */
+        const int64_t    row  = end < r1 ? end : next ? r0 * next->n_rows / w->n_rows : 0;
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
-        else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
+        else f->kern->gemm(w, r, end, next, row, acts, y, ldy, scratch);
     }
     if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part);
 }

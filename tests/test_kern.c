@@ -183,7 +183,7 @@ static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t
     }
     if (way.n_planes) {
         allm__acts a = test_kern_acts_of(k, x, w.n_cols, n_tokens, way.n_planes);
-        k->gemm(&w, r0, r1, &a, y, ldy, scratch);
+        k->gemm(&w, r0, r1, NULL, 0, &a, y, ldy, scratch);
         free(a.mem);
     } else k->gemm_f32(&w, r0, r1, x, w.n_cols, n_tokens, y, ldy, scratch);
     free(scratch), free(packed);
