@@ -305,7 +305,8 @@ typedef struct allm_config {
     int32_t low_memory; /* non-zero: weights are not copied into kernel layout (allm_plan's `repacked` bytes), but a few
                            rows at a time whenever they are used: many times slower, the same answers */
     const char    *base_url;     /* remote: where the server is; NULL: the provider's own address */
-    const char    *api_key;      /* remote: goes to that server only, and into no message; NULL: none */
+    const char    *api_key;      /* remote: goes to that server only, and into no message: where the server's own words
+                                    hold it, stars stand for it; NULL: none */
     int32_t        timeout_ms;   /* remote: longest silence; 0: 600000, -1: any */
     int32_t        max_retries;  /* remote: after the first try, where no connection came about or the server said 429,
                                     500, 502, 503, 504 or 529, and nothing of the answer had come; 0: 2, -1: none */
@@ -47434,7 +47435,7 @@ static int allm__remote_is_cancelled(void *self) {
 }
 
 /* The status that an error of a server is, and its message. */
-static allm_status allm__remote_error(const allm__remote_io *io, const char *url, allm_error *err) {
+static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm_error *err) {
     static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
                                            ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
     static const struct { const char *words; allm_status status; } meanings[] = { /* of a request that was refused */
@@ -47470,6 +47471,15 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
                                     allm_error *err) {
     const char *headers[ALLM__REMOTE_HEADERS];
     allm__buf   key = {io->r->host, NULL, 0, 0, 0, 0};
+/* Stars for the key, where a text of a server's holds it; a text may end within it. */
+static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
+    const size_t n_key = r->key ? strlen(r->key) : 0;
+    for (size_t i = 0; n_key && i < n; i++) {
+        const size_t m = ALLM__MIN(n_key, n - i);
+        if (m >= ALLM__MIN(n_key, 3) && !memcmp(text + i, r->key, m)) memset(text + i, '*', m), i += m - 1;
+    }
+}
+
     allm_error  sent;
     allm_http   http;
     memset(&http, 0, sizeof http), memset(&sent, 0, sizeof sent);
@@ -47491,6 +47501,9 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
     if (io->status && (io->status < 200 || io->status >= 300)) {
         allm__wire_refused(&io->w, io->status, allm__stream_text(&io->s.data));
         return io->w.failed ? allm__fail_memory(err, 1) : allm__remote_error(io, url, err);
+    if (text.len) allm__remote_hide(io->r, io->w.message.ptr, text.len);
+    allm__remote_hide(io->r, io->request_id, strlen(io->request_id));
+    allm__remote_hide(io->r, io->location, strlen(io->location));
     }
     if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
     if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);

@@ -503,7 +503,9 @@ static void test_remote_every_split(void **state) {
 
 /* ---- errors and tries */
 
-/* Half a second, doubled each time, less a random quarter; or what the server says, within a minute; or cancelled. */
+#define REMOTE_FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+/* Half a second, doubled each time, less a random quarter; or what the server says; or cancelled. */
 static void test_remote_pauses(void **state) {
     static const struct { int32_t i; int64_t retry_ms; double lo, hi; } cases[] = {
         {0, 0, 0.375, 0.5}, {1, 0, 0.75, 1}, {0, 30, 0.03, 0.03}, {0, 600000, 0.375, 0.5}};
@@ -561,6 +563,14 @@ static void test_remote_errors(void **state) {
         const char *const answers[] = {cases[i].first, cases[i].second};
         remote_rig        g;
         allm_response     r;
+        {REMOTE_ERROR("401", "46\r\nx-request-id: k-123\r\n\r\n{\"error\":{\"message\":\"bad key: k-123, k-123\"}} "),
+            REMOTE_HI, ALLM_E_AUTH, 1, "bad key: *****, *****, request *****"}, /* a server that quotes the key */
+        {"HTTP/1.1 302 F\r\nLocation: " REMOTE_FIFTY REMOTE_FIFTY "12345678k-123\r\nContent-Length: 0\r\n\r\n",
+            REMOTE_HI, ALLM_E_REMOTE, 1, "12345678***)"}, /* which is cut */
+        {REMOTE_ERROR("403", "160\r\n\r\n") REMOTE_FIFTY REMOTE_FIFTY REMOTE_FIFTY "12345k-123", REMOTE_HI,
+            ALLM_E_AUTH, 1, "12345*****"},
+        {"HTTP/1.1 302 F\r\nLocation: http://evil/?k-123\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1,
+            "http://evil/?*****"},
         allm_request      q = remote_prompt("x");
         remote_begin(&g, "openai", answers, 2);
         allm_status status = allm_generate(g.llm, &q, &r, &g.err);
