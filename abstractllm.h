@@ -14151,8 +14151,8 @@ enum { /* what is done with the value at a path */
     ALLM__WIRE_INT, /* a number, or true */
     ALLM__WIRE_NUM, /* a number goes to the list of the last token, or of values */
     /* an object or array that begins and ends: */
-    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_ITEM,
-    ALLM__WIRE_ROW, ALLM__WIRE_FAULT
+    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_LIST,
+    ALLM__WIRE_ITEM, ALLM__WIRE_ROW, ALLM__WIRE_FAULT
 };
 
 /* '#' in a path is any element of an array, '*' any one member. */
@@ -14368,6 +14368,7 @@ static void allm__wire_send(allm__wire *w, allm__wire_event *e) {
 
 /* A text, if there is any; it is taken. */
 static void allm__wire_say(allm__wire *w, allm__wire_kind kind, int field) {
+    int              n_items, listed; /* elements of lists; a list that had some is behind us */
     allm__wire_event e;
     memset(&e, 0, sizeof e);
     e.kind = kind, e.text = allm__wire_s(w, field);
@@ -14528,6 +14529,7 @@ static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
 static void allm__wire_end_call(allm__wire *w) {
     int32_t index  = (int32_t)w->n[ALLM__WIRE_F_INDEX];
     allm__wire_say_texts(w);
+    if (op == ALLM__WIRE_LIST) w->listed = w->n_items > 0;
     if (allm__wire_call_begins(w, &index)) allm__wire_say_call(w, index);
     if (w->n_calls) allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
 }
@@ -14553,7 +14555,7 @@ static void allm__wire_end_item(allm__wire *w) {
         e.kind = ALLM__WIRE_MODEL, e.name = allm__wire_s(w, ALLM__WIRE_F_NAME),
         e.text = allm__wire_s(w, ALLM__WIRE_F_TEXT), e.id = allm__wire_s(w, ALLM__WIRE_F_QUANT),
         e.size = w->n[ALLM__WIRE_F_SIZE];
-    if (w->n_values || e.name.len) allm__wire_send(w, &e);
+    if (!w->listed && (w->n_values || e.name.len)) w->n_items++, allm__wire_send(w, &e);
     w->s[ALLM__WIRE_F_TEXT].len = 0;
 }
 
@@ -14591,6 +14593,7 @@ static int allm__wire_fits(const char *pattern, const char *path) {
             if (path[0] == '#') return 0;
             pattern++, path += n;
         } else if (*pattern++ != *path++) return 0;
+/* Of an element; llama-server says its models twice, as Ollama and as OpenAI do: the first list with any counts. */
     }
     return *pattern == *path;
 }
@@ -14827,6 +14830,7 @@ static void allm__wire_end(allm__wire *w, int whole) {
         allm__wire_memory(w);
         return;
     }
+    w->n_items = w->listed = 0;
     memset(&e, 0, sizeof e);
     e.kind = ALLM__WIRE_USAGE;
     e.prompt_tokens = w->usage[ALLM__WIRE_F_PROMPT], e.completion_tokens = w->usage[ALLM__WIRE_F_COMPLETION];
@@ -48294,15 +48298,19 @@ typedef struct allm__remote_list {
 static int allm__remote_on_list(void *ctx, const allm__wire_event *e) {
     allm__remote_list *l = (allm__remote_list *)ctx;
     if (e->kind == ALLM__WIRE_VECTOR && l->vectors) {
-        if (e->index < 0 || (size_t)e->index >= l->n || e->n_values != (size_t)l->dim) {
-            allm__fail(l->sink.err, ALLM_E_ARGUMENT, NULL, -1,
-                       "vector %d has %llu numbers, %d expected of each of %llu", (int)e->index,
-                       (unsigned long long)e->n_values, (int)l->dim, (unsigned long long)l->n);
-            return 1;
-        }
-        for (size_t i = 0; i < e->n_values; i++)
-            l->vectors[(size_t)e->index * (size_t)l->dim + i] = (float)e->values[i];
-        l->n_seen++;
+        const size_t at = (size_t)e->index; /* which the reader keeps at 0 or above */
+        if (at >= l->n)
+            return allm__fail(l->sink.err, ALLM_E_REMOTE, NULL, -1, "a vector for text %llu came, of %llu from 0 on",
+                              (unsigned long long)at, (unsigned long long)l->n), 1;
+        if (l->seen[at])
+            return allm__fail(l->sink.err, ALLM_E_REMOTE, NULL, -1, "two vectors came for text %llu",
+                              (unsigned long long)at), 1;
+        if (e->n_values != (size_t)l->dim) /* the first is what the model has */
+            return allm__fail(l->sink.err, l->n_seen ? ALLM_E_REMOTE : ALLM_E_ARGUMENT, NULL, -1,
+                              "vector %llu has %llu numbers, %d expected", (unsigned long long)at,
+                              (unsigned long long)e->n_values, (int)l->dim), 1;
+        for (size_t i = 0; i < e->n_values; i++) l->vectors[at * (size_t)l->dim + i] = (float)e->values[i];
+        l->seen[at] = 1, l->n_seen++;
     } else if (e->kind == ALLM__WIRE_MODEL && !l->vectors) {
         if (l->n_seen < l->cap) {
             allm_cached_model *m = &l->models[l->n_seen];
@@ -48319,6 +48327,7 @@ static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t 
                                       allm_error *err) {
     allm__remote     *r = (allm__remote *)self;
     allm__buf         b = {r->host, NULL, 0, 0, 0, 0};
+    uint8_t *seen;    /* [n] which came */
     allm__remote_list l;
     memset(&l, 0, sizeof l);
     ALLM__STORE(&r->cancelled, 0);
@@ -48330,7 +48339,8 @@ static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t 
     allm__buf_putc(&b, '[');
     for (size_t i = 0; i < n; i++) allm__json_put_key(&b, NULL), allm__json_put_str(&b, texts[i]);
     allm__buf_puts(&b, "]}");
-    allm_status status = b.failed ? allm__fail_memory(err, b.len) : ALLM_OK;
+    l.seen             = (uint8_t *)allm__alloc_zero(r->host, n, 1);
+    allm_status status = b.failed || !l.seen ? allm__fail_memory(err, b.failed ? b.len : n) : ALLM_OK;
     if (!status)
         status = allm__remote_call(r, "POST", r->api->embed, allm__str(b.ptr, b.len), ALLM__WIRE_LISTS, &l.sink, err);
     if (!status && l.n_seen != n)
@@ -48371,6 +48381,7 @@ typedef struct allm__cached {
 } allm__cached;
 
 enum { ALLM__CACHE_MAX = 16, ALLM__PROVIDERS_MAX = 32 };
+    allm__free(r->host, l.seen, n);
 
 struct allm_runtime {
     allm__host    host;

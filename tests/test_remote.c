@@ -631,7 +631,23 @@ static void test_remote_lists(void **state) {
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 1, &g.err), ALLM_E_ARGUMENT);
     assert_non_null(strstr(g.err.message, "has 2 numbers, 1 expected"));
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 0, &g.err), ALLM_E_ARGUMENT); /* not known before */
-    assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_ARGUMENT); /* more than asked for */
+    assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_REMOTE); /* more than asked for */
+    assert_non_null(strstr(g.err.message, "a vector for text 1 came, of 1 from 0 on"));
+    remote_end(&g);
+    remote_begin(&g, "openai", twice, 1);
+    assert_int_equal(allm_embed(g.llm, texts, 2, v, 2, &g.err), ALLM_E_REMOTE);
+    assert_non_null(strstr(g.err.message, "two vectors came for text 0"));
+    remote_end(&g);
+    remote_begin(&g, "openai", uneven, 1);
+    assert_int_equal(allm_embed(g.llm, texts, 2, v, 2, &g.err), ALLM_E_REMOTE);
+    remote_end(&g);
+    remote_begin(&g, "openai", both, 1);
+    assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
+    assert_true(n == 1 && !strcmp(list[0].name, "a.gguf"));
+    remote_end(&g);
+    remote_begin(&g, "openai", second, 1);
+    assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
+    assert_true(n == 1 && !strcmp(list[0].name, "b"));
     remote_end(&g);
     remote_begin(&g, "ollama", models, 1);
     assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
@@ -643,6 +659,13 @@ static void test_remote_lists(void **state) {
         assert_int_equal(allm_embed(g.llm, texts, 2, v, dim, &g.err), ALLM_E_UNSUPPORTED);
         assert_non_null(strstr(g.err.message, "embeddings: "));
     }
+    static const char *const twice[] = {"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"index\":0,\"embedding\":[3,4]},"
+                                        "{\"index\":0,\"embedding\":[1,2]}]}"};
+    static const char *const uneven[] = {"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"index\":0,\"embedding\":[3,4]},"
+                                         "{\"index\":1,\"embedding\":[1]}]}"};
+    static const char *const both[] = {"HTTP/1.1 200 OK\r\n\r\n{\"models\":[{\"name\":\"a.gguf\",\"size\":\"\"}],"
+                                       "\"object\":\"list\",\"data\":[{\"id\":\"a.gguf\"}]}"}; /* llama-server */
+    static const char *const second[] = {"HTTP/1.1 200 OK\r\n\r\n{\"models\":[],\"data\":[{\"id\":\"b\"}]}"};
     remote_end(&g);
 }
 
