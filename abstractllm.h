@@ -15379,8 +15379,10 @@ static void allm__hub_resume(allm__hub_pull *p) {
     (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
 }
 
-/* The bytes of a blob, through tries, into part; then its hash. */
-static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+/* The bytes of a blob, through tries, into part; then its hash. What does not have it is not kept; *resumed: a part of
+ * it was there before. */
+static allm_status allm__hub_fetch_once(allm__hub_pull *p, const char *url, const char *etag, const char *part,
+                                        int *resumed) {
     char hex[65] = "", head[40];
     int  is_256  = strlen(etag) == 64, tries = 0;
     do {
@@ -15450,6 +15452,7 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     if (allm__hub_make_folders(link, p->err)) return p->err->status; /* not before: lists would show an empty model */
     allm__hub_add(target, "../../");
     for (const char *c = file; *c; c++)
+        *resumed |= p->done > 0;
         if (*c == '/') allm__hub_add(target, "../");
     allm__hub_add(target, "blobs/"), allm__hub_add(target, etag);
     extern int symlink(const char *, const char *); /* a strict C build may not declare it, see room thr */
@@ -15466,6 +15469,14 @@ static int allm__hub_wanted(const char *file) {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json",
         "tokenizer_config.json",
                                         "special_tokens_map.json", "added_tokens.json", "vocab.json",
+/* The same; where what was there before may be to blame for a wrong hash, once more from the beginning. */
+static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+    int resumed = 0;
+    if (!allm__hub_fetch_once(p, url, etag, part, &resumed)) return ALLM_OK;
+    if (!resumed || p->err->status != ALLM_E_REMOTE || p->done != p->total) return p->err->status;
+    return allm__hub_fetch_once(p, url, etag, part, &resumed);
+}
+
                                         "preprocessor_config.json", "modules.json", "1_Pooling/config.json"};
     for (size_t i = 0; i < ALLM__COUNT(names); i++)
         if (!strcmp(file, names[i])) return 1;

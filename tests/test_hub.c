@@ -340,6 +340,33 @@ static void test_hub_pull_stops(void **state) {
     assert_int_equal(allm_hub_pull(rt, "../m", NULL, NULL, NULL, &g.err), ALLM_E_ARGUMENT);
     assert_int_equal(allm_hub_pull(rt, "acme/m", "a\nb", NULL, NULL, &g.err), ALLM_E_ARGUMENT);
     allm_runtime_destroy(rt);
+/* What is left of another file under this one's name is found out by the hash, and the file fetched anew, once. */
+static void test_hub_pull_junk(void **state) {
+    static const int what[] = {HUB_GOOD, HUB_OTHER};
+    (void)state;
+    setenv("HF_ENDPOINT", "http://hub", 1);
+    for (size_t i = 0; i < ALLM__COUNT(what); i++)
+        for (size_t n = 100; n <= 3000; n += 2900) {
+            hub_rig             g;
+            hub_server          s;
+            allm_runtime_config rc = {0};
+            allm_runtime       *rt;
+            char                part[200], junk[3000];
+            hub_begin(&g), hub_server_init(&s, what[i]);
+            memset(junk, '?', sizeof junk);
+            snprintf(part, sizeof part, "models--acme--m/blobs/%s.incomplete", s.etag), hub_write(&g, part, junk, n);
+            rc.hub_dir = g.root, rc.transport = hub_transport, rc.transport_ctx = &s, rc.n_threads = 1;
+            assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
+            allm_status status = allm_hub_pull(rt, "acme/m", NULL, NULL, NULL, &g.err);
+            if (status != (i ? ALLM_E_REMOTE : ALLM_OK)) fail_msg("%d of junk: %s", (int)n, g.err.message);
+            assert_int_equal(s.n_gets, n == 100 ? 2 : 1);
+            assert_int_equal(hub_files_with(&g, ".incomplete"), 0);
+            allm_runtime_destroy(rt);
+            hub_end(&g);
+        }
+    unsetenv("HF_ENDPOINT");
+}
+
     hub_end(&g);
     unsetenv("HF_ENDPOINT");
 }
@@ -418,3 +445,4 @@ static const struct CMUnitTest test_hub[] = {
     cmocka_unit_test(test_hub_pull),       cmocka_unit_test(test_hub_pull_stops), cmocka_unit_test(test_hub_catalog),
     cmocka_unit_test(test_hub_catalog_figures),
 };
+    cmocka_unit_test(test_hub_pull_junk),
