@@ -197,7 +197,7 @@ typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
-    int32_t     retry_after_ms; /* ALLM_E_QUOTA; else 0 */
+    int32_t     retry_after_ms; /* ALLM_E_QUOTA, ALLM_E_REMOTE: what the server asks to wait; 0: nothing */
     char        source[112];    /* file name, "chat template", URL ...; cut from the left if long */
     char        message[256];   /* one line: source, place, what, expected */
 } allm_error;
@@ -309,7 +309,8 @@ typedef struct allm_config {
                                     hold it, stars stand for it; NULL: none */
     int32_t        timeout_ms;   /* remote: longest silence; 0: 600000, -1: any */
     int32_t        max_retries;  /* remote: after the first try, where no connection came about or the server said 429,
-                                    500, 502, 503, 504 or 529, and nothing of the answer had come; 0: 2, -1: none */
+                                    500, 502, 503, 504 or 529, and nothing of the answer had come; not where it asks to
+                                    wait for more than a minute (retry_after_ms); 0: 2, -1: none */
     const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
     allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
     void          *transport_ctx;
@@ -850,8 +851,8 @@ ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, 
  * safetensors needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken
  * up again; size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may
  * be NULL): bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH,
- * ALLM_E_QUOTA, ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO,
- * ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
+ * ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
+ * ALLM_E_IO, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
 ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
                                           int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                                           allm_error *err);
@@ -13616,6 +13617,43 @@ enum { /* what the next byte belongs to */
     close */, ALLM__HTTP_AT_SIZE, ALLM__HTTP_AT_CHUNK /* `left` bytes */, ALLM__HTTP_AT_CHUNK_END,
     ALLM__HTTP_AT_TRAILER, ALLM__HTTP_AT_END
 };
+/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
+static int64_t allm__http_days(int64_t y, int64_t m, int64_t d) {
+    y -= m <= 2;
+    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
+static int64_t allm__http_until(allm_str s) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
+    int64_t v[5];
+    char    month[4] = "";
+    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
+    for (size_t i = 0; i < ALLM__COUNT(at); i++)
+        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
+    memcpy(month, s.ptr + 8, 3);
+    const char *m = strstr(months, month);
+    if (!m || (m - months) % 3) return 0;
+    int64_t t = allm__http_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
+    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
+}
+
+/* Milliseconds that a server asks to wait; 0: it asks for none. */
+static int64_t allm__http_retry_after(const char *const *headers, size_t n) {
+    allm_str v;
+    double   x = 0;
+    int      over;
+    size_t   i = 0;
+    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
+        return (int64_t)ceil(ALLM__MIN(x, 1e9));
+    i = 0;
+    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
+    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
+    return allm__http_until(v);
+}
+
 
 typedef struct allm__http_reader { /* zero it, set io, err and line.host; free it after any error */
     const allm_http *io;
@@ -15252,6 +15290,7 @@ static int allm__hub_empty(int fd) {
 static allm_str allm__hub_unquote(allm_str s) { /* an ETag: W/"..." */
     if (allm__str_starts(s, ALLM__S("W/"))) s.ptr += 2, s.len -= 2;
     if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"') s.ptr++, s.len -= 2;
+    int64_t           retry_ms;     /* what the server asks to wait; 0: nothing */
     return s;
 }
 
@@ -15259,7 +15298,7 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
     allm__hub_pull *p = (allm__hub_pull *)self;
     allm_str        v;
     size_t          i[6] = {0, 0, 0, 0, 0, 0};
-    p->status = status, p->length = p->from = -1;
+    p->status = status, p->length = p->from = -1, p->retry_ms = allm__http_retry_after(headers, n);
     p->etag[0] = p->location[0] = 0;
     if (allm__http_header(headers, n, &i[0], "X-Repo-Commit", &v)) allm__hub_copy(p->commit, sizeof p->commit, v);
     if (allm__http_header(headers, n, &i[1], "X-Linked-Etag", &v) ||
@@ -15330,9 +15369,12 @@ static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const ch
     if (p->status == 404)
         return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file",
             url);
-    if (p->status >= 400)
-        return allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
-                          (int)p->status, url);
+    if (p->status >= 400) {
+        allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
+                   (int)p->status, url);
+        p->err->retry_after_ms = (int32_t)ALLM__MIN(p->retry_ms, INT32_MAX);
+        return p->err->status;
+    }
     if (!status) return ALLM_OK;
     if (!sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
     return *p->err = sent, status;
@@ -47360,7 +47402,8 @@ static allm_status allm__remote_open(const allm__host *h, const char *name, cons
 
 /* ---- one exchange, and tries of it */
 
-enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5 };
+enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5,
+       ALLM__REMOTE_WAIT_MS = 60000 /* longest pause that a server may ask for */ };
 
 typedef struct allm__remote_io {
     allm__remote *r;
@@ -47374,42 +47417,6 @@ typedef struct allm__remote_io {
     allm_error    own;
 } allm__remote_io;
 
-/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
-static int64_t allm__remote_days(int64_t y, int64_t m, int64_t d) {
-    y -= m <= 2;
-    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
-/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
-static int64_t allm__remote_until(allm_str s) {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
-    int64_t v[5];
-    char    month[4] = "";
-    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
-    for (size_t i = 0; i < ALLM__COUNT(at); i++)
-        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
-    memcpy(month, s.ptr + 8, 3);
-    const char *m = strstr(months, month);
-    if (!m || (m - months) % 3) return 0;
-    int64_t t = allm__remote_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
-    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
-}
-
-static int64_t allm__remote_retry_after(const char *const *headers, size_t n) {
-    allm_str v;
-    double   x = 0;
-    int      over;
-    size_t   i = 0;
-    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
-        return (int64_t)ceil(ALLM__MIN(x, 1e9));
-    i = 0;
-    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
-    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
-    return allm__remote_until(v);
-}
-
 static void allm__remote_keep(char *dst, size_t cap, allm_str v) {
     size_t n = ALLM__MIN(v.len, cap - 1);
     memcpy(dst, v.ptr, n), dst[n] = 0;
@@ -47420,7 +47427,7 @@ static int allm__remote_on_head(void *self, int32_t status, const char *const *h
     allm_str         v;
     size_t           i = 0, k = 0, l = 0, t = 0;
     io->status         = status;
-    io->retry_ms       = allm__remote_retry_after(headers, n);
+    io->retry_ms       = allm__http_retry_after(headers, n);
     if (allm__http_header(headers, n, &i, "x-request-id", &v) ||
         (i = 0, allm__http_header(headers, n, &i, "request-id", &v)))
         allm__remote_keep(io->request_id, sizeof io->request_id, v);
@@ -47477,7 +47484,8 @@ static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm
                           io->location);
     allm__fail(err, status, url, -1, "%s%.*s%s%s", number, (int)ALLM__MIN(text.len, 160), text.len ? text.ptr : "",
                io->request_id[0] ? ", request " : "", io->request_id);
-    if (status == ALLM_E_QUOTA || io->retry_ms) err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
+    if (status == ALLM_E_QUOTA || status == ALLM_E_REMOTE)
+        err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
     return status;
 }
 
@@ -47547,10 +47555,11 @@ static int allm__remote_again(const allm__remote_io *io, allm_status status) {
 static int allm__remote_pause(const allm__remote_io *io, int32_t i) {
     double ms = ALLM__MIN(500.0 * (double)((int64_t)1 << ALLM__MIN(i, 10)), 8000.0) *
                 (0.75 + 0.25 * allm__random(allm__hash_seed(io), (uint64_t)i, 7));
-    if (io->retry_ms > 0 && io->retry_ms <= 60000) ms = (double)io->retry_ms;
+    if (io->retry_ms > 0) ms = (double)io->retry_ms;
     for (double end = allm__plat_seconds() + ms / 1000; allm__plat_seconds() < end;) {
         if (ALLM__LOAD(&io->r->cancelled)) return 0;
         allm__plat_sleep((int32_t)ALLM__MAX(1, ALLM__MIN(20, (end - allm__plat_seconds()) * 1000)));
+    if (io->retry_ms > ALLM__REMOTE_WAIT_MS) return 0; /* whether to wait that long is the caller's to say */
     }
     return 1;
 }

@@ -360,10 +360,29 @@ static void test_http_default(void **state) {
     }
 }
 
+static void test_http_retry_after(void **state) {
+    static const struct { const char *header; int64_t lo, hi; } cases[] = {
+        {"Retry-After: 2", 2000, 2000}, {"retry-after-ms: 1.5", 2, 2}, {"Retry-After: 0", 0, 0}, {"Retry-After: -1",
+            0, 0},
+        {"Retry-After: soon", 0, 0}, {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0, 0},
+        {"Retry-After: Fri, 01 Jan 2100 00:00:00 GMT", 1, INT64_MAX}, {"Retry-After: Fri, 01 Xan 2100 00:00:00 GMT",
+            0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        int64_t ms = allm__http_retry_after(&cases[i].header, 1);
+        if (ms < cases[i].lo || ms > cases[i].hi) fail_msg("%s: %lld", cases[i].header, (long long)ms);
+    }
+    assert_int_equal(allm__http_days(1970, 1, 1), 0);
+    assert_int_equal(allm__http_days(2000, 3, 1), 11017);
+    assert_int_equal(allm__http_days(1994, 11, 6), 9075);
+}
+
 static const struct CMUnitTest test_http[] = {
     cmocka_unit_test(test_http_urls),          cmocka_unit_test(test_http_request),
     cmocka_unit_test(test_http_responses),     cmocka_unit_test(test_http_limits),
     cmocka_unit_test(test_http_stops),         cmocka_unit_test(test_http_flips),
     cmocka_unit_test(test_http_sse_golden),    cmocka_unit_test(test_http_streams),
     cmocka_unit_test(test_http_stream_limits), cmocka_unit_test(test_http_default),
+    cmocka_unit_test(test_http_retry_after),
 };

@@ -187,7 +187,7 @@ static void test_hub_hashes(void **state) {
 /* ---- downloads: a transport that plays a hub with one model */
 
 enum { HUB_GOOD, HUB_DROPS, HUB_LONGER, HUB_SHORTER, HUB_OTHER, HUB_RANGE, HUB_IGNORES, HUB_NOBODY, HUB_SECRET,
-    HUB_EVIL };
+    HUB_EVIL, HUB_QUOTA };
 
 typedef struct hub_server {
     int  what, n_gets, n_heads, token_elsewhere;
@@ -231,6 +231,7 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
     }
     int len = snprintf(reply, sizeof reply, "HTTP/1.1 %s\r\n%.*s", text, (int)(n_body - cut), body);
     memset(&r, 0, sizeof r);
+    else if (s->what == HUB_QUOTA) snprintf(text, sizeof text, "429 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n");
     r.io = io, r.err = err, r.line.host = &http_host;
     for (int i = 0; i < len && !err->status; i += 100) allm__http_feed(&r, reply + i, (size_t)ALLM__MIN(100, len - i));
     allm__http_close(&r);
@@ -290,6 +291,7 @@ static void test_hub_pull(void **state) {
             fail_msg("case %d: status %d after %d: %s", (int)i, (int)status, s.n_gets, g.err.message);
         assert_int_equal(s.token_elsewhere, 0);
         if (strstr(g.err.message, "secret")) fail_msg("the token is in the message: %s", g.err.message);
+        {HUB_QUOTA, ALLM_E_QUOTA, 0, 0, "status 429"},
         assert_int_equal(hub_files_with(&g, ".incomplete"), cases[i].n_parts);
         int found = allm_hub_resolve(rt, "acme/m", path, sizeof path, &g.err) == ALLM_OK;
         assert_int_equal(found, status == ALLM_OK);
@@ -307,6 +309,7 @@ static void test_hub_pull(void **state) {
             size_t n;
             assert_int_equal(allm_hub_resolve(rt, "acme/m:Q4_K_M", path, sizeof path, &g.err), ALLM_OK);
             char *bytes = test_read(path, &n);
+        assert_int_equal(g.err.retry_after_ms, status == ALLM_E_QUOTA ? 7000 : 0);
             assert_true(n == 3000 && !memcmp(bytes, s.body, n));
             free(bytes);
             s.n_gets = 0; /* a second time there is nothing to fetch but the list */
