@@ -14355,6 +14355,7 @@ typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, all
     allm__buf        message; /* of the error */
     int64_t          usage[ALLM__WIRE_N_NUMBERS];
     /* of the document, or the object in it that is being read */
+    int              begun; /* OpenAI: an answer, which [DONE] may end */
     allm__buf        s[ALLM__WIRE_N_TEXTS];
     int64_t          n[ALLM__WIRE_N_NUMBERS];
     uint32_t         has; /* numbers that were there */
@@ -14514,7 +14515,7 @@ static void allm__wire_fail(allm__wire *w, allm__wire_error error, allm_str mess
 static void allm__wire_mark_begin(allm__wire *w, int op) {
     static const uint32_t call = 1 << ALLM__WIRE_F_ID | 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_ARGS |
                                  1 << ALLM__WIRE_F_KIND;
-    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0, w->begun = 1;
     if (op == ALLM__WIRE_CALLS || op == ALLM__WIRE_BLOCK) {
         allm__wire_clear(w, call);
         w->n[ALLM__WIRE_F_INDEX] = w->api == ALLM__WIRE_OLLAMA ? w->n_calls : w->i_position;
@@ -14833,7 +14834,7 @@ static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
     allm__wire *w       = (allm__wire *)ctx;
     allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
     allm_str    text    = allm__http_trim(e->data);
-    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = 1, ALLM_E_CANCELLED;
+    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = w->begun, ALLM_E_CANCELLED;
     allm__wire_reset(w);
     if (!allm__wire_walk(w, text, &ignored)) allm__wire_fail(w, ALLM__WIRE_PROTOCOL, ALLM__S("an event is not JSON"));
     else if (!w->stopped && !w->failed) {
@@ -47457,6 +47458,7 @@ static int allm__remote_is_cancelled(void *self) {
 }
 
 /* The status that an error of a server is, and its message. */
+    if (io->stopped) return 1; /* a transport that goes on: what comes behind the end of an answer is no part of it */
 static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm_error *err) {
     static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
                                            ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
