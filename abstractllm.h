@@ -10371,7 +10371,8 @@ typedef struct allm__compute { /* what the numbers side computes with */
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
  * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
- * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold; and unpaired surrogates, as U+FFFD, which come
+ * from servers that cut a text of UTF-16 in pieces.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -10409,7 +10410,8 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
-    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
+    int              words;  /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
+    int              halves; /* set after init: \u of half a pair of surrogates is U+FFFD */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -10480,6 +10482,11 @@ static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex 
     return *out = v, 1;
 }
 
+/* Does the second half of a pair of surrogates stand here? */
+static int allm__json_low_half(const char *p, size_t n, int32_t *lo) {
+    return n >= 6 && p[0] == '\\' && p[1] == 'u' && allm__json_hex4(p + 2, 4, lo) && *lo >= 0xdc00 && *lo <= 0xdfff;
+}
+
 /* Checks the escape at pos (a backslash); returns its length, 0 after an error. A pair of surrogates is one escape. */
 static size_t allm__json_check_escape(allm__json *j, size_t pos) {
     int32_t u, lo;
@@ -10489,9 +10496,8 @@ static size_t allm__json_check_escape(allm__json *j, size_t pos) {
     if (!allm__json_hex4(j->p + pos + 2, j->n - pos - 2, &u))
         return (size_t)allm__json_fail(j, pos, "four hex digits expected after \\u");
     if (u < 0xd800 || u > 0xdfff) return 6;
-    if (u < 0xdc00 && j->n - pos >= 12 && j->p[pos + 6] == '\\' && j->p[pos + 7] == 'u' &&
-        allm__json_hex4(j->p + pos + 8, 4, &lo) && lo >= 0xdc00 && lo <= 0xdfff)
-        return 12;
+    if (u < 0xdc00 && allm__json_low_half(j->p + pos + 6, j->n - pos - 6, &lo)) return 12;
+    if (j->halves) return 6;
     return (size_t)allm__json_fail(j, pos, "surrogate \\u%04x without its other half", (unsigned)u);
 }
 
@@ -10537,10 +10543,10 @@ static void allm__json_unescape(allm_str raw, allm__buf *b) {
         }
         allm__json_hex4(back + 2, 4, &u);
         i += 6;
-        if (u >= 0xd800 && u <= 0xdbff) { /* its other half follows: checked */
-            allm__json_hex4(back + 8, 4, &lo);
-            u = 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00);
-            i += 6;
+        if (u >= 0xd800 && u <= 0xdfff) {
+            int pair = u < 0xdc00 && allm__json_low_half(raw.ptr + i, raw.len - i, &lo);
+            u        = pair ? 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00) : 0xfffd;
+            i += pair ? 6 : 0;
         }
         allm__buf_put_cp(b, u);
     }
@@ -14691,6 +14697,7 @@ static int allm__wire_walk(allm__wire *w, allm_str text, allm_error *err) {
     allm__json_init(&j, w->host, text, NULL, 0, err);
     while (allm__json_next(&j) != ALLM__JSON_EOF && !w->stopped && !w->failed) {
         allm__wire_level *l = &level[depth];
+    j.halves = 1;
         if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
             if (l->op) allm__wire_mark_end(w, l->op);
             depth--;
