@@ -836,8 +836,8 @@ ABSTRACTLLM_API void allm_cache_clear(allm_runtime *rt, const char *name);
  * systems without POSIX all are ALLM_E_UNSUPPORTED. */
 
 /* Writes up to cap models of the cache to out (NULL when cap is 0), *n = how many there are; last_used_unix is as the
- * file system tells. Repositories that are not whole are left out. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_IO,
- * ALLM_E_MEMORY; *n is then 0. */
+ * file system tells. Repositories that are not whole, or hold no model file, are left out. Errors: ALLM_E_ARGUMENT
+ * (NULL), ALLM_E_IO, ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
                                           allm_error *err);
 /* The file or folder of a model of the cache, into path [cap], terminated. Without a file: a GGUF file, of several one
@@ -13616,13 +13616,6 @@ static int allm__http_header(const char *const *headers, size_t n, size_t *i, co
     return 0;
 }
 
-/* ---- the reader of a response */
-
-enum { /* what the next byte belongs to */
-    ALLM__HTTP_AT_STATUS, ALLM__HTTP_AT_HEADER, ALLM__HTTP_AT_BODY /* `left` bytes */, ALLM__HTTP_AT_REST /* up to the
-    close */, ALLM__HTTP_AT_SIZE, ALLM__HTTP_AT_CHUNK /* `left` bytes */, ALLM__HTTP_AT_CHUNK_END,
-    ALLM__HTTP_AT_TRAILER, ALLM__HTTP_AT_END
-};
 /* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
 static int64_t allm__http_days(int64_t y, int64_t m, int64_t d) {
     y -= m <= 2;
@@ -13660,6 +13653,13 @@ static int64_t allm__http_retry_after(const char *const *headers, size_t n) {
     return allm__http_until(v);
 }
 
+/* ---- the reader of a response */
+
+enum { /* what the next byte belongs to */
+    ALLM__HTTP_AT_STATUS, ALLM__HTTP_AT_HEADER, ALLM__HTTP_AT_BODY /* `left` bytes */, ALLM__HTTP_AT_REST /* up to the
+    close */, ALLM__HTTP_AT_SIZE, ALLM__HTTP_AT_CHUNK /* `left` bytes */, ALLM__HTTP_AT_CHUNK_END,
+    ALLM__HTTP_AT_TRAILER, ALLM__HTTP_AT_END
+};
 
 typedef struct allm__http_reader { /* zero it, set io, err and line.host; free it after any error */
     const allm_http *io;
@@ -14313,10 +14313,12 @@ static const allm__wire_path allm__wire_paths[] = {
 
     ALLM__W_MARK(LISTS, ROW, "embeddings.#"),
     ALLM__W(LISTS, NUM, DATA, "embeddings.#.#"),
+    ALLM__W_MARK(LISTS, LIST, "data"),
     ALLM__W_MARK(LISTS, ITEM, "data.#"),
     ALLM__W(LISTS, INT, INDEX, "data.#.index"),
     ALLM__W(LISTS, NUM, DATA, "data.#.embedding.#"),
     ALLM__W(LISTS, STR, NAME, "data.#.id"),
+    ALLM__W_MARK(LISTS, LIST, "models"),
     ALLM__W_MARK(LISTS, ITEM, "models.#"),
     ALLM__W(LISTS, STR, NAME, "models.#.name"),
     ALLM__W(LISTS, INT, SIZE, "models.#.size"),
@@ -14353,6 +14355,7 @@ typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, all
     int              stopped;
     /* of the answer */
     int              done, finished, n_calls, has_usage;
+    int              begun; /* OpenAI: an answer, which [DONE] may end */
     int              call_open; /* Anthropic: a call whose arguments have not come; 2: some have */
     int32_t          last_call, last_number; /* index of the call begun last, as we and as the server count; -1 */
     allm__buf        last_id;
@@ -14361,11 +14364,11 @@ typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, all
     allm__buf        message; /* of the error */
     int64_t          usage[ALLM__WIRE_N_NUMBERS];
     /* of the document, or the object in it that is being read */
-    int              begun; /* OpenAI: an answer, which [DONE] may end */
     allm__buf        s[ALLM__WIRE_N_TEXTS];
     int64_t          n[ALLM__WIRE_N_NUMBERS];
     uint32_t         has; /* numbers that were there */
     int              fault;
+    int              n_items, listed; /* elements of lists; a list that had some is behind us */
     int32_t          i_position; /* of an element among its like */
     allm__buf        tokens; /* texts of tokens, one after another */
     allm__wire_token *token;  /* [n_token] of the choice, each followed by its alternatives */
@@ -14413,7 +14416,6 @@ static void allm__wire_send(allm__wire *w, allm__wire_event *e) {
 
 /* A text, if there is any; it is taken. */
 static void allm__wire_say(allm__wire *w, allm__wire_kind kind, int field) {
-    int              n_items, listed; /* elements of lists; a list that had some is behind us */
     allm__wire_event e;
     memset(&e, 0, sizeof e);
     e.kind = kind, e.text = allm__wire_s(w, field);
@@ -14527,6 +14529,7 @@ static void allm__wire_mark_begin(allm__wire *w, int op) {
         w->n[ALLM__WIRE_F_INDEX] = w->api == ALLM__WIRE_OLLAMA ? w->n_calls : w->i_position;
         w->has &= ~((uint32_t)1 << ALLM__WIRE_F_INDEX);
     }
+    if (op == ALLM__WIRE_LIST) w->listed = w->n_items > 0;
     if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) {
         allm__wire_clear(w, 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_TEXT | 1 << ALLM__WIRE_F_QUANT);
         w->n_values = 0, w->n[ALLM__WIRE_F_INDEX] = w->i_position, w->n[ALLM__WIRE_F_SIZE] = 0;
@@ -14574,7 +14577,6 @@ static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
 static void allm__wire_end_call(allm__wire *w) {
     int32_t index  = (int32_t)w->n[ALLM__WIRE_F_INDEX];
     allm__wire_say_texts(w);
-    if (op == ALLM__WIRE_LIST) w->listed = w->n_items > 0;
     if (allm__wire_call_begins(w, &index)) allm__wire_say_call(w, index);
     if (w->n_calls) allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
 }
@@ -14591,6 +14593,7 @@ static void allm__wire_end_block(allm__wire *w) {
     }
 }
 
+/* Of an element; llama-server says its models twice, as Ollama and as OpenAI do: the first list with any counts. */
 static void allm__wire_end_item(allm__wire *w) {
     allm__wire_event e;
     memset(&e, 0, sizeof e);
@@ -14638,7 +14641,6 @@ static int allm__wire_fits(const char *pattern, const char *path) {
             if (path[0] == '#') return 0;
             pattern++, path += n;
         } else if (*pattern++ != *path++) return 0;
-/* Of an element; llama-server says its models twice, as Ollama and as OpenAI do: the first list with any counts. */
     }
     return *pattern == *path;
 }
@@ -14695,9 +14697,9 @@ static int allm__wire_walk(allm__wire *w, allm_str text, allm_error *err) {
     allm__json       j;
     memset(level, 0, sizeof level);
     allm__json_init(&j, w->host, text, NULL, 0, err);
+    j.halves = 1;
     while (allm__json_next(&j) != ALLM__JSON_EOF && !w->stopped && !w->failed) {
         allm__wire_level *l = &level[depth];
-    j.halves = 1;
         if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
             if (l->op) allm__wire_mark_end(w, l->op);
             depth--;
@@ -14828,6 +14830,7 @@ static void allm__wire_reset(allm__wire *w) { /* before a document */
     allm__wire_clear(w, UINT32_MAX);
     memset(w->n, 0, sizeof w->n);
     w->has = 0, w->fault = 0, w->n_token = w->tokens.len = w->n_values = 0, w->i_position = 0;
+    w->n_items = w->listed = 0;
 }
 
 static int allm__wire_memory(allm__wire *w) { /* has any of it run out? */
@@ -14876,7 +14879,6 @@ static void allm__wire_end(allm__wire *w, int whole) {
         allm__wire_memory(w);
         return;
     }
-    w->n_items = w->listed = 0;
     memset(&e, 0, sizeof e);
     e.kind = ALLM__WIRE_USAGE;
     e.prompt_tokens = w->usage[ALLM__WIRE_F_PROMPT], e.completion_tokens = w->usage[ALLM__WIRE_F_COMPLETION];
@@ -15072,11 +15074,36 @@ static int allm__hub_ref(const allm__host *h, const char *path, char commit[128]
 
 /* ---- what is there */
 
+/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
+static int allm__hub_rank(const char *path, const char *tag) {
+    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
+    allm_str                 s       = allm__str_of(path);
+    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
+        return 0;
+    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
+    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
+        if (allm__hub_has(path, order[i])) return 100 - i;
+    return 1;
+}
+
+/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
+static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
+    size_t best = SIZE_MAX;
+    int    most = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
+        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
+            best = i;
+    }
+    return best;
+}
+
 typedef struct allm__hub_entry { /* a repository */
     char     id[256], type[16], path[ALLM__HUB_PATH];
     uint64_t n_bytes; /* of its blobs, those of several revisions counted once */
     size_t   n_files;
     int64_t  accessed, modified; /* seconds since 1970, of the last file */
+    int      has_model;          /* one of the files is a model, or a part of one */
 } allm__hub_entry;
 
 typedef struct allm__hub_blob { uint64_t device, inode, n_bytes; } allm__hub_blob;
@@ -15129,6 +15156,9 @@ static int allm__hub_scan_repo(const allm__host *h, const char *repo, allm__hub_
         e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified,
             (int64_t)st.st_mtime);
     }
+    e->has_model = allm__hub_best(&l, "") != SIZE_MAX;
+    for (size_t i = 0; i < l.n && !e->has_model; i++)
+        e->has_model = allm__str_ends(allm__str_of(l.files[i].path), ALLM__S(".safetensors"));
     if (good && n) qsort(blobs, n, sizeof *blobs, allm__hub_compare);
     for (size_t i = 0; i < n && good; i++)
         if (!i || allm__hub_compare(&blobs[i - 1], &blobs[i])) e->n_files++, e->n_bytes += blobs[i].n_bytes;
@@ -15164,30 +15194,6 @@ static allm_status allm__hub_scan(const allm__host *h, const char *root, void (*
 }
 
 /* ---- from a name to a path */
-
-/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
-static int allm__hub_rank(const char *path, const char *tag) {
-    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
-    allm_str                 s       = allm__str_of(path);
-    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
-        return 0;
-    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
-    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
-        if (allm__hub_has(path, order[i])) return 100 - i;
-    return 1;
-}
-
-/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
-static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
-    size_t best = SIZE_MAX;
-    int    most = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
-        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
-            best = i;
-    }
-    return best;
-}
 
 /* The snapshot of a revision. */
 static allm_status allm__hub_snapshot(const allm__host *h, const char *root, const allm__hub_name *name,
@@ -15283,6 +15289,7 @@ typedef struct allm__hub_pull { /* a download */
     int32_t           status;
     char              commit[128], etag[128], location[ALLM__HUB_PATH * 2];
     int64_t           length, from; /* of the file; where a part begins; -1: not told */
+    int64_t           retry_ms;     /* what the server asks to wait; 0: nothing */
     uint64_t          done, total;  /* bytes of the file that is coming */
     int               fd;           /* of it; -1: into text */
     allm__io_hash     hash;
@@ -15298,7 +15305,6 @@ static int allm__hub_empty(int fd) {
 static allm_str allm__hub_unquote(allm_str s) { /* an ETag: W/"..." */
     if (allm__str_starts(s, ALLM__S("W/"))) s.ptr += 2, s.len -= 2;
     if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"') s.ptr++, s.len -= 2;
-    int64_t           retry_ms;     /* what the server asks to wait; 0: nothing */
     return s;
 }
 
@@ -15446,6 +15452,7 @@ static allm_status allm__hub_fetch_once(allm__hub_pull *p, const char *url, cons
                 (unsigned long long)p->total) + 1);
             (void)allm__hub_empty(p->fd);
         } else allm__hub_resume(p);
+        *resumed |= p->done > 0;
         if (p->done < p->total) allm__hub_ask(p, "GET", url);
         int synced = fsync(p->fd) == 0;
         close(p->fd), p->fd = -1;
@@ -15460,6 +15467,14 @@ static allm_status allm__hub_fetch_once(allm__hub_pull *p, const char *url, cons
     unlink(part);
     return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
         hex, etag);
+}
+
+/* The same; where what was there before may be to blame for a wrong hash, once more from the beginning. */
+static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+    int resumed = 0;
+    if (!allm__hub_fetch_once(p, url, etag, part, &resumed)) return ALLM_OK;
+    if (!resumed || p->err->status != ALLM_E_REMOTE || p->done != p->total) return p->err->status;
+    return allm__hub_fetch_once(p, url, etag, part, &resumed);
 }
 
 /* An address that a redirection tells, relative ones too. */
@@ -15502,7 +15517,6 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     if (allm__hub_make_folders(link, p->err)) return p->err->status; /* not before: lists would show an empty model */
     allm__hub_add(target, "../../");
     for (const char *c = file; *c; c++)
-        *resumed |= p->done > 0;
         if (*c == '/') allm__hub_add(target, "../");
     allm__hub_add(target, "blobs/"), allm__hub_add(target, etag);
     extern int symlink(const char *, const char *); /* a strict C build may not declare it, see room thr */
@@ -15519,14 +15533,6 @@ static int allm__hub_wanted(const char *file) {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json",
         "tokenizer_config.json",
                                         "special_tokens_map.json", "added_tokens.json", "vocab.json",
-/* The same; where what was there before may be to blame for a wrong hash, once more from the beginning. */
-static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
-    int resumed = 0;
-    if (!allm__hub_fetch_once(p, url, etag, part, &resumed)) return ALLM_OK;
-    if (!resumed || p->err->status != ALLM_E_REMOTE || p->done != p->total) return p->err->status;
-    return allm__hub_fetch_once(p, url, etag, part, &resumed);
-}
-
                                         "preprocessor_config.json", "modules.json", "1_Pooling/config.json"};
     for (size_t i = 0; i < ALLM__COUNT(names); i++)
         if (!strcmp(file, names[i])) return 1;
@@ -47452,6 +47458,7 @@ static int allm__remote_on_head(void *self, int32_t status, const char *const *h
 
 static int allm__remote_on_body(void *self, const void *data, size_t n) {
     allm__remote_io *io = (allm__remote_io *)self;
+    if (io->stopped) return 1; /* a transport that goes on: what comes behind the end of an answer is no part of it */
     if (io->status < 200 || io->status >= 300) {
         n = ALLM__MIN(n, ALLM__REMOTE_REFUSAL - ALLM__MIN(io->s.data.len, ALLM__REMOTE_REFUSAL));
         if (!n) return 1; /* enough of it */
@@ -47464,8 +47471,16 @@ static int allm__remote_is_cancelled(void *self) {
     return ALLM__LOAD(&((allm__remote_io *)self)->r->cancelled) != 0;
 }
 
+/* Stars for the key, where a text of a server's holds it; a text may end within it. */
+static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
+    const size_t n_key = r->key ? strlen(r->key) : 0;
+    for (size_t i = 0; n_key && i < n; i++) {
+        const size_t m = ALLM__MIN(n_key, n - i);
+        if (m >= ALLM__MIN(n_key, 3) && !memcmp(text + i, r->key, m)) memset(text + i, '*', m), i += m - 1;
+    }
+}
+
 /* The status that an error of a server is, and its message. */
-    if (io->stopped) return 1; /* a transport that goes on: what comes behind the end of an answer is no part of it */
 static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm_error *err) {
     static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
                                            ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
@@ -47486,6 +47501,9 @@ static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm
             status = meanings[i].status;
             break;
         }
+    if (text.len) allm__remote_hide(io->r, io->w.message.ptr, text.len);
+    allm__remote_hide(io->r, io->request_id, strlen(io->request_id));
+    allm__remote_hide(io->r, io->location, strlen(io->location));
     if (io->status == 501) status = ALLM_E_UNSUPPORTED; /* llama-server without --embeddings, for example */
     if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
     if (io->status >= 300 && io->status < 400)
@@ -47503,15 +47521,6 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
                                     allm_error *err) {
     const char *headers[ALLM__REMOTE_HEADERS];
     allm__buf   key = {io->r->host, NULL, 0, 0, 0, 0};
-/* Stars for the key, where a text of a server's holds it; a text may end within it. */
-static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
-    const size_t n_key = r->key ? strlen(r->key) : 0;
-    for (size_t i = 0; n_key && i < n; i++) {
-        const size_t m = ALLM__MIN(n_key, n - i);
-        if (m >= ALLM__MIN(n_key, 3) && !memcmp(text + i, r->key, m)) memset(text + i, '*', m), i += m - 1;
-    }
-}
-
     allm_error  sent;
     allm_http   http;
     memset(&http, 0, sizeof http), memset(&sent, 0, sizeof sent);
@@ -47533,9 +47542,6 @@ static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
     if (io->status && (io->status < 200 || io->status >= 300)) {
         allm__wire_refused(&io->w, io->status, allm__stream_text(&io->s.data));
         return io->w.failed ? allm__fail_memory(err, 1) : allm__remote_error(io, url, err);
-    if (text.len) allm__remote_hide(io->r, io->w.message.ptr, text.len);
-    allm__remote_hide(io->r, io->request_id, strlen(io->request_id));
-    allm__remote_hide(io->r, io->location, strlen(io->location));
     }
     if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
     if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);
@@ -47553,6 +47559,7 @@ static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
 static int allm__remote_again(const allm__remote_io *io, allm_status status) {
     static const int32_t again[] = {429, 500, 502, 503, 504, 529};
     if (!io->status) return status == ALLM_E_REMOTE; /* no connection */
+    if (io->retry_ms > ALLM__REMOTE_WAIT_MS) return 0; /* whether to wait that long is the caller's to say */
     if (io->status < 300 || io->should_retry == 0 || allm__wire_is(&io->w, ALLM__WIRE_F_ERROR, "insufficient_quota"))
         return 0;
     for (size_t i = 0; i < ALLM__COUNT(again); i++)
@@ -47568,7 +47575,6 @@ static int allm__remote_pause(const allm__remote_io *io, int32_t i) {
     for (double end = allm__plat_seconds() + ms / 1000; allm__plat_seconds() < end;) {
         if (ALLM__LOAD(&io->r->cancelled)) return 0;
         allm__plat_sleep((int32_t)ALLM__MAX(1, ALLM__MIN(20, (end - allm__plat_seconds()) * 1000)));
-    if (io->retry_ms > ALLM__REMOTE_WAIT_MS) return 0; /* whether to wait that long is the caller's to say */
     }
     return 1;
 }
@@ -48317,6 +48323,7 @@ static allm_status allm__remote_capabilities(void *self, allm_capabilities *out,
 
 typedef struct allm__remote_list {
     float   *vectors; /* [n, dim], or */
+    uint8_t *seen;    /* [n] which came */
     size_t   n, n_seen;
     int32_t  dim;
     allm_cached_model *models; /* [cap]; n_seen: how many there are */
@@ -48356,7 +48363,6 @@ static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t 
                                       allm_error *err) {
     allm__remote     *r = (allm__remote *)self;
     allm__buf         b = {r->host, NULL, 0, 0, 0, 0};
-    uint8_t *seen;    /* [n] which came */
     allm__remote_list l;
     memset(&l, 0, sizeof l);
     ALLM__STORE(&r->cancelled, 0);
@@ -48375,6 +48381,7 @@ static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t 
     if (!status && l.n_seen != n)
         status = allm__fail(err, ALLM_E_REMOTE, r->base, -1, "%llu vectors came for %llu texts",
                             (unsigned long long)l.n_seen, (unsigned long long)n);
+    allm__free(r->host, l.seen, n);
     allm__buf_free(&b);
     return status;
 }
@@ -48410,7 +48417,6 @@ typedef struct allm__cached {
 } allm__cached;
 
 enum { ALLM__CACHE_MAX = 16, ALLM__PROVIDERS_MAX = 32 };
-    allm__free(r->host, l.seen, n);
 
 struct allm_runtime {
     allm__host    host;
@@ -51004,7 +51010,7 @@ typedef struct allm__api_list {
 
 static void allm__api_hub_entry(void *ctx, const allm__hub_entry *e) {
     allm__api_list *l = (allm__api_list *)ctx;
-    if (strcmp(e->type, "model") != 0) return;
+    if (strcmp(e->type, "model") != 0 || !e->has_model) return;
     if (l->n < l->cap) {
         allm_cached_model *m = &l->out[l->n];
         memset(m, 0, sizeof *m);

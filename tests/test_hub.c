@@ -75,6 +75,18 @@ static void hub_layout(hub_rig *g, allm__tmpl_ctx *file) {
     }
 }
 
+static int hub_has_model(allm__val repo) {
+    allm__val revisions = tmpl_at(repo, "revisions");
+    for (size_t i = 0; i < revisions.u.q->n; i++) {
+        allm__val files = tmpl_at(revisions.u.q->v[i], "files");
+        for (size_t k = 0; k < files.u.q->n; k++) {
+            allm_str name = allm__v_str(tmpl_at(files.u.q->v[k], "name"));
+            if (allm__str_ends(name, ALLM__S(".gguf")) || allm__str_ends(name, ALLM__S(".safetensors"))) return 1;
+        }
+    }
+    return 0;
+}
+
 static void test_hub_golden(void **state) {
     hub_rig        g;
     allm__tmpl_ctx file, scan, offline;
@@ -94,6 +106,8 @@ static void test_hub_golden(void **state) {
         if (!strstr(allm__buf_text(&g.lines), line)) fail_msg("%s is not in\n%s", line, g.lines.ptr);
     }
     assert_int_equal(g.n_repos, repos.u.q->n);
+    size_t n_models = 0; /* with a model file: others, and a data set, are not listed */
+    for (size_t i = 0; i < repos.u.q->n; i++) n_models += (size_t)hub_has_model(repos.u.q->v[i]);
     cases = tmpl_golden(&http_host, &offline, "hub/offline.json");
     for (size_t i = 0; i < cases.u.q->n; i++) {
         allm__val  c = cases.u.q->v[i], revision = tmpl_at(c, "revision");
@@ -129,10 +143,14 @@ static void test_hub_golden(void **state) {
     rc.hub_dir = g.root, rc.n_threads = 1;
     assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
     assert_int_equal(allm_hub_list(rt, list, 8, &n, &g.err), ALLM_OK);
-    assert_int_equal(n, repos.u.q->n - 1); /* one is a data set */
+    assert_int_equal(n, n_models);
+    for (size_t i = 0; i < n; i++) { /* what is listed can be opened */
+        char path[ALLM__HUB_PATH];
+        if (allm_hub_resolve(rt, list[i].name, path, sizeof path, &g.err)) fail_msg("%s", g.err.message);
+    }
     assert_int_equal(allm_hub_remove(rt, "acme/tiny-llama", &g.err), ALLM_OK);
     assert_int_equal(allm_hub_list(rt, NULL, 0, &n, &g.err), ALLM_OK);
-    assert_int_equal(n, repos.u.q->n - 2);
+    assert_int_equal(n, n_models - 1);
     assert_int_equal(allm_hub_remove(rt, "acme/tiny-llama", &g.err), ALLM_E_NOT_FOUND);
     assert_int_equal(allm_hub_remove(rt, "acme/quant-gguf:x", &g.err), ALLM_E_UNSUPPORTED);
     allm_runtime_destroy(rt);
@@ -213,6 +231,7 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
                                      "{\"rfilename\": \"m-Q4_K_M.gguf\"}]}",
         n_body = strlen(body), snprintf(text, sizeof text, "200 OK\r\nContent-Length: %d\r\n", (int)n_body);
     else if (s->what == HUB_SECRET) snprintf(text, sizeof text, "401 No\r\nContent-Length: 0\r\n");
+    else if (s->what == HUB_QUOTA) snprintf(text, sizeof text, "429 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n");
     else if (!strcmp(io->method, "HEAD"))
         s->n_heads++, snprintf(text, sizeof text, "302 F\r\nX-Repo-Commit: c0ffee\r\nX-Linked-Etag: "
             "\"%s\"\r\nX-Linked-Size: %d\r\n"
@@ -231,7 +250,6 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
     }
     int len = snprintf(reply, sizeof reply, "HTTP/1.1 %s\r\n%.*s", text, (int)(n_body - cut), body);
     memset(&r, 0, sizeof r);
-    else if (s->what == HUB_QUOTA) snprintf(text, sizeof text, "429 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n");
     r.io = io, r.err = err, r.line.host = &http_host;
     for (int i = 0; i < len && !err->status; i += 100) allm__http_feed(&r, reply + i, (size_t)ALLM__MIN(100, len - i));
     allm__http_close(&r);
@@ -273,6 +291,7 @@ static void test_hub_pull(void **state) {
         {HUB_NOBODY, ALLM_E_REMOTE, 0, 0, "no such host"},
         {HUB_SECRET, ALLM_E_AUTH, 0, 0, "token"},
         {HUB_EVIL, ALLM_E_NOT_FOUND, 0, 0, "no file"},
+        {HUB_QUOTA, ALLM_E_QUOTA, 0, 0, "status 429"},
     };
     (void)state;
     setenv("HF_ENDPOINT", "http://hub", 1);
@@ -290,8 +309,8 @@ static void test_hub_pull(void **state) {
             cases[i].words)))
             fail_msg("case %d: status %d after %d: %s", (int)i, (int)status, s.n_gets, g.err.message);
         assert_int_equal(s.token_elsewhere, 0);
+        assert_int_equal(g.err.retry_after_ms, status == ALLM_E_QUOTA ? 7000 : 0);
         if (strstr(g.err.message, "secret")) fail_msg("the token is in the message: %s", g.err.message);
-        {HUB_QUOTA, ALLM_E_QUOTA, 0, 0, "status 429"},
         assert_int_equal(hub_files_with(&g, ".incomplete"), cases[i].n_parts);
         int found = allm_hub_resolve(rt, "acme/m", path, sizeof path, &g.err) == ALLM_OK;
         assert_int_equal(found, status == ALLM_OK);
@@ -309,7 +328,6 @@ static void test_hub_pull(void **state) {
             size_t n;
             assert_int_equal(allm_hub_resolve(rt, "acme/m:Q4_K_M", path, sizeof path, &g.err), ALLM_OK);
             char *bytes = test_read(path, &n);
-        assert_int_equal(g.err.retry_after_ms, status == ALLM_E_QUOTA ? 7000 : 0);
             assert_true(n == 3000 && !memcmp(bytes, s.body, n));
             free(bytes);
             s.n_gets = 0; /* a second time there is nothing to fetch but the list */
@@ -322,27 +340,6 @@ static void test_hub_pull(void **state) {
     unsetenv("HF_ENDPOINT");
 }
 
-static int hub_stop(void *ctx, uint64_t done, uint64_t total) {
-    assert_true(done <= total && total == 3000);
-    return ++*(int *)ctx == 3;
-}
-
-static void test_hub_pull_stops(void **state) {
-    hub_rig             g;
-    hub_server          s;
-    allm_runtime_config rc = {0};
-    allm_runtime       *rt;
-    int                 n = 0;
-    (void)state;
-    setenv("HF_ENDPOINT", "http://hub", 1);
-    hub_begin(&g), hub_server_init(&s, HUB_GOOD);
-    rc.hub_dir = g.root, rc.transport = hub_transport, rc.transport_ctx = &s, rc.n_threads = 1;
-    assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
-    assert_int_equal(allm_hub_pull(rt, "acme/m", NULL, hub_stop, &n, &g.err), ALLM_E_CANCELLED);
-    assert_int_equal(n, 3);
-    assert_int_equal(allm_hub_pull(rt, "../m", NULL, NULL, NULL, &g.err), ALLM_E_ARGUMENT);
-    assert_int_equal(allm_hub_pull(rt, "acme/m", "a\nb", NULL, NULL, &g.err), ALLM_E_ARGUMENT);
-    allm_runtime_destroy(rt);
 /* What is left of another file under this one's name is found out by the hash, and the file fetched anew, once. */
 static void test_hub_pull_junk(void **state) {
     static const int what[] = {HUB_GOOD, HUB_OTHER};
@@ -370,6 +367,27 @@ static void test_hub_pull_junk(void **state) {
     unsetenv("HF_ENDPOINT");
 }
 
+static int hub_stop(void *ctx, uint64_t done, uint64_t total) {
+    assert_true(done <= total && total == 3000);
+    return ++*(int *)ctx == 3;
+}
+
+static void test_hub_pull_stops(void **state) {
+    hub_rig             g;
+    hub_server          s;
+    allm_runtime_config rc = {0};
+    allm_runtime       *rt;
+    int                 n = 0;
+    (void)state;
+    setenv("HF_ENDPOINT", "http://hub", 1);
+    hub_begin(&g), hub_server_init(&s, HUB_GOOD);
+    rc.hub_dir = g.root, rc.transport = hub_transport, rc.transport_ctx = &s, rc.n_threads = 1;
+    assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
+    assert_int_equal(allm_hub_pull(rt, "acme/m", NULL, hub_stop, &n, &g.err), ALLM_E_CANCELLED);
+    assert_int_equal(n, 3);
+    assert_int_equal(allm_hub_pull(rt, "../m", NULL, NULL, NULL, &g.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_hub_pull(rt, "acme/m", "a\nb", NULL, NULL, &g.err), ALLM_E_ARGUMENT);
+    allm_runtime_destroy(rt);
     hub_end(&g);
     unsetenv("HF_ENDPOINT");
 }
@@ -446,6 +464,6 @@ static void test_hub_catalog(void **state) {
 static const struct CMUnitTest test_hub[] = {
     cmocka_unit_test(test_hub_names),      cmocka_unit_test(test_hub_hashes),  cmocka_unit_test(test_hub_golden),
     cmocka_unit_test(test_hub_pull),       cmocka_unit_test(test_hub_pull_stops), cmocka_unit_test(test_hub_catalog),
+    cmocka_unit_test(test_hub_pull_junk),
     cmocka_unit_test(test_hub_catalog_figures),
 };
-    cmocka_unit_test(test_hub_pull_junk),
