@@ -801,13 +801,14 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
- * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of
- * another kind of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT,
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says
- * ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND
- * (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context),
- * ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * back; arguments_json come in one line, blanks behind commas and colons. config as for allm_chat_create; its system
+ * prompt and title count before the file's. State that a provider of llm's kind has saved is taken up by llm; without
+ * any the next allm_chat_send evaluates the messages. State of another kind of provider is left to that; if its file is
+ * there, it has to be sound. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and
+ * column), ALLM_E_MEMORY; unless config says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it),
+ * and of llm's own kind ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache),
+ * ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering);
+ * *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -11288,6 +11289,7 @@ static int allm__hist_is_space(char c) { return c == ' ' || c == '\n' || c == '\
 
 /* Appends valid JSON, laid out anew with two blanks a level. */
 static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
+    const int flat = level < 0;
     for (size_t i = 0; i < raw.len; i++) {
         char   c    = raw.ptr[i];
         size_t next = i + 1;
@@ -11300,11 +11302,12 @@ static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
         }
         int opens = c == '{' || c == '[', closes = c == '}' || c == ']'; /* '{' + 2 is '}' */
         level -= closes;
-        if (closes && b->len && b->ptr[b->len - 1] != c - 2) allm__hist_line(b, level);
+        if (closes && !flat && b->len && b->ptr[b->len - 1] != c - 2) allm__hist_line(b, level);
         allm__buf_putc(b, c);
         level += opens;
         while (next < raw.len && allm__hist_is_space(raw.ptr[next])) next++;
-        if (c == ':') allm__buf_putc(b, ' ');
+        if (c == ':' || (flat && c == ',')) allm__buf_putc(b, ' ');
+        if (flat) continue;
         if (c == ',' || (opens && next < raw.len && raw.ptr[next] != c + 2)) allm__hist_line(b, level);
     }
 }
@@ -11526,6 +11529,17 @@ static void allm__hist_unknown(allm__json *j, allm_str key, allm__buf *rest) {
     if (rest->failed && !j->status) j->status = allm__fail_memory(j->err, raw.len);
 }
 
+/* Arguments as they go on to models and servers, whatever the layout of the file is. */
+static const char *allm__hist_flat(allm__hist_reader *r, allm_str raw) {
+    allm__buf   b    = {r->t->host, NULL, 0, 0, 0, 0};
+    const char *copy = NULL;
+    allm__hist_pretty(&b, raw, -1);
+    if (b.failed) r->j.status = allm__fail_memory(r->j.err, raw.len);
+    else copy = allm__arena_copy(&r->texts, b.ptr, b.len);
+    allm__buf_free(&b);
+    return copy;
+}
+
 /* One of metadata.tool_calls; its event has been read. */
 static void allm__hist_read_call(allm__hist_reader *r) {
     allm__json    *j    = &r->j;
@@ -11542,7 +11556,7 @@ static void allm__hist_read_call(allm__hist_reader *r) {
             while (from < j->n && allm__hist_is_space(j->p[from])) from++;
             if (from < j->n && j->p[from] == '"') call.arguments_json = allm__hist_text(j, &r->texts, "arguments");
             else if ((raw = allm__hist_value(j, "arguments", ALLM__JSON_OBJECT)).len && !j->status)
-                call.arguments_json = allm__arena_copy(&r->texts, raw.ptr, raw.len);
+                call.arguments_json = allm__hist_flat(r, raw);
         } else allm__json_skip(j);
     }
     if (!j->status && (!call.name || !*call.name)) allm__json_fail(j, at, "a tool call without \"name\"");
