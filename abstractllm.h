@@ -443,8 +443,8 @@ typedef struct allm_request {
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
-                                  file's name and size). One that is no text is ALLM_E_FORMAT, however large. Image
-                                  files among them are as `images` */
+                                  file's name and size). One whose first MiB is no text is ALLM_E_FORMAT, however
+                                  large it is. Image files among them are as `images` */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
