@@ -29124,6 +29124,7 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val)) ctx.arena.failed = 1;
     if (!status) allm__chat_tokens(c, &ctx);
     ctx.now = allm__chat_now();
+        if (status == ALLM_E_FORMAT) err->status = status = ALLM_E_ARGUMENT; /* of the caller's own */
     allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
     if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
     allm__tmpl_ctx_free(&ctx);
@@ -45488,7 +45489,10 @@ static allm_status allm__samp_check_bias(const allm_sampling *p, int32_t n_vocab
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
                           (unsigned long long)p->n_bias);
     for (size_t i = 0; i < p->n_bias; i++) {
-        if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
+        if (p->bias_ids[i] < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, expected 0 or more",
+                              (unsigned long long)i, (int)p->bias_ids[i]);
+        if (p->bias_ids[i] >= n_vocab)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                               "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids", (unsigned long long)i,
                               (int)p->bias_ids[i], (int)n_vocab);
@@ -48087,7 +48091,10 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     if (q->raw && (!q->prompt || q->system))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
-    return ALLM_OK;
+    if (q->template_kwargs && allm__json_is_object(r->host, allm__str_of(q->template_kwargs), "template_kwargs", err) ==
+                                  ALLM_E_FORMAT)
+        err->status = ALLM_E_ARGUMENT; /* of the caller's own */
+    return err->status;
 }
 
 /* The body of a request. */

@@ -205,6 +205,28 @@ static void test_remote_unsupported(void **state) {
     remote_end(&g);
 }
 
+/* What no server can make anything of is told before anything is sent, too. */
+static void test_remote_bad_requests(void **state) {
+    static const char *const hi[] = {REMOTE_HI};
+    static const int32_t     id   = -1;
+    static const float       bias = 1;
+    remote_rig    g;
+    allm_sampling s = {0};
+    allm_request  q = remote_prompt("x");
+    (void)state;
+    remote_begin(&g, "openai", hi, 1);
+    for (int i = 0; i < 2; i++) {
+        q.template_kwargs = i ? "[1]" : "[";
+        assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_ARGUMENT);
+        assert_non_null(strstr(g.err.message, "template_kwargs"));
+    }
+    q.template_kwargs = NULL, q.sampling = &s, s.bias_ids = &id, s.bias = &bias, s.n_bias = 1;
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(g.err.message, "bias_ids[0] is -1, expected 0 or more"));
+    assert_int_equal(g.script.n_calls, 0);
+    remote_end(&g);
+}
+
 static void test_remote_open(void **state) {
     static const struct { const char *provider, *model, *base, *key, *options; allm_status status; } cases[] = {
         {"openai", NULL, "http://h", NULL, NULL, ALLM_OK},
@@ -963,7 +985,7 @@ static void test_remote_cancel(void **state) {
 
 static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_requests), cmocka_unit_test(test_remote_unsupported),
-        cmocka_unit_test(test_remote_open),
+        cmocka_unit_test(test_remote_open),     cmocka_unit_test(test_remote_bad_requests),
     cmocka_unit_test(test_remote_answers),  cmocka_unit_test(test_remote_tool_rounds),
         cmocka_unit_test(test_remote_errors),
     cmocka_unit_test(test_remote_asked_to_wait),
