@@ -49616,8 +49616,9 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     return status;
 }
 
-/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. */
-static allm_status allm__prov_no_dim(allm_llm *llm, int32_t dim, allm_error *err) {
+/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. ALLM_OK:
+ * a server has to be asked, whose answer tells how many numbers its model has. */
+static allm_status allm__prov_no_dim(allm_llm *llm, size_t n, int32_t dim, allm_error *err) {
     allm_capabilities can;
     memset(&can, 0, sizeof can);
     if (llm->row.embed && llm->row.capabilities && llm->row.capabilities(llm->self, &can, err)) return err->status;
@@ -49634,6 +49635,13 @@ static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t
     if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     allm__llm_leave(llm);
+#ifndef ABSTRACTLLM_NO_REMOTE
+    if (n && llm->row.embed == allm__remote_embed) return ALLM_OK;
+#endif
+    (void)n;
+    if (can.embedding_dim)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, %d expected", (int)dim,
+                          (int)can.embedding_dim);
     return status;
 }
 
@@ -50807,7 +50815,7 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
                                        allm_error *err) {
     ALLM__BEGIN();
     ALLM__LIVE(llm, "llm");
-    if (dim < 1) return allm__api_end(err, allm__prov_no_dim(llm, dim, err));
+    if (dim < 1 && allm__prov_no_dim(llm, n_texts, dim, err)) return allm__api_end(err, err->status);
     if (n_texts) ALLM__NEED(texts);
     if (n_texts) ALLM__NEED(out);
     for (size_t i = 0; i < n_texts; i++)
