@@ -11287,7 +11287,7 @@ static void allm__hist_line(allm__buf *b, int level) {
 
 static int allm__hist_is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-/* Appends valid JSON, laid out anew with two blanks a level. */
+/* Appends valid JSON, laid out anew with two blanks a level; level -1: in one line. */
 static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
     const int flat = level < 0;
     for (size_t i = 0; i < raw.len; i++) {
@@ -13580,15 +13580,17 @@ static allm_status allm__http_parse_url(const char *text, allm__http_url *u, all
         while (n_host < n && s.ptr[n_host] != ':') n_host++;
         u->host = allm__str(s.ptr, n_host);
     }
-    int good = u->host.len > 0 && u->host.len < 256 && !memchr(s.ptr, '@', n);
-    if (good && n > n_host) {
-        good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
-               allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
+    if (n && memchr(s.ptr, '@', n))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address holds a name or a password");
+    const char *bad = u->host.len && u->host.len < 256 ? NULL : "names no host";
+    if (!bad && u->path.len && u->path.ptr[0] == '#') bad = "has a fragment (#)";
+    if (!bad && n > n_host) {
+        int good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
+                   allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
         if (good) u->port = (int32_t)port;
+        else bad = "has no port of 1 to 65535 behind its host";
     }
-    if (!good || (u->path.len && u->path.ptr[0] == '#'))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" names no host", text);
-    return ALLM_OK;
+    return bad ? allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" %s", text, bad) : ALLM_OK;
 }
 
 /* The bytes of a request: its head, and the body behind it. */
@@ -14852,6 +14854,11 @@ static int allm__wire_memory(allm__wire *w) { /* has any of it run out? */
     return w->failed |= w->message.failed | w->tokens.failed | w->last_id.failed;
 }
 
+static void allm__wire_no_json(allm__wire *w, allm_str text) { /* how it begins tells most */
+    allm__wire_fail(w, ALLM__WIRE_PROTOCOL, text.len ? ALLM__S("no JSON came: ") : ALLM__S("no text came"));
+    allm__buf_put(&w->message, text.ptr, ALLM__MIN(text.len, 80));
+}
+
 /* Takes an event of a stream, a line, or a whole body. Returns ALLM_E_CANCELLED when no more is wanted: the answer is
  * complete, an error has come, or the sink said so. */
 static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
@@ -14860,7 +14867,7 @@ static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
     allm_str    text    = allm__http_trim(e->data);
     if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = w->begun, ALLM_E_CANCELLED;
     allm__wire_reset(w);
-    if (!allm__wire_walk(w, text, &ignored)) allm__wire_fail(w, ALLM__WIRE_PROTOCOL, ALLM__S("an event is not JSON"));
+    if (!allm__wire_walk(w, text, &ignored)) allm__wire_no_json(w, text);
     else if (!w->stopped && !w->failed) {
         if (allm__str_eq(e->name, ALLM__S("error"))) w->fault = 1;
         allm__wire_settle(w);
@@ -29117,6 +29124,7 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         allm__tmpl_ctx_put(&ctx, ctx.globals, "documents", allm__v_none());
         allm__tmpl_ctx_put(&ctx, ctx.globals, "add_generation_prompt", allm__v_bool(!r->no_generation_prompt));
         if (r->kwargs) status = allm__val_from_json(&ctx, allm__str_of(r->kwargs), 1, "template_kwargs", &extra, err);
+        if (status == ALLM_E_FORMAT) err->status = status = ALLM_E_ARGUMENT; /* of the caller's own */
     }
     if (!status && r->kwargs && extra.type != ALLM__V_DICT)
         status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
@@ -29124,7 +29132,6 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val)) ctx.arena.failed = 1;
     if (!status) allm__chat_tokens(c, &ctx);
     ctx.now = allm__chat_now();
-        if (status == ALLM_E_FORMAT) err->status = status = ALLM_E_ARGUMENT; /* of the caller's own */
     allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
     if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
     allm__tmpl_ctx_free(&ctx);
@@ -47511,7 +47518,8 @@ static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm
     };
     const allm__wire *w      = &io->w;
     allm_status       status = statuses[w->error];
-    allm_str          text = allm__stream_text(&w->message), code = allm__wire_s(w, ALLM__WIRE_F_ERROR);
+    allm_str          text   = allm__http_trim(allm__stream_text(&w->message));
+    allm_str          code   = allm__wire_s(w, ALLM__WIRE_F_ERROR);
     char              number[24] = "";
     for (size_t i = 0; w->error == ALLM__WIRE_REQUEST && i < ALLM__COUNT(meanings); i++)
         if (allm__str_find(text, allm__str_of(meanings[i].words), 0) != SIZE_MAX ||
@@ -47519,14 +47527,14 @@ static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm
             status = meanings[i].status;
             break;
         }
-    if (text.len) allm__remote_hide(io->r, io->w.message.ptr, text.len);
+    allm__remote_hide(io->r, io->w.message.ptr, io->w.message.len);
     allm__remote_hide(io->r, io->request_id, strlen(io->request_id));
     allm__remote_hide(io->r, io->location, strlen(io->location));
     if (io->status == 501) status = ALLM_E_UNSUPPORTED; /* llama-server without --embeddings, for example */
-    if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
+    if (io->status >= 300) snprintf(number, sizeof number, "status %d%s", (int)io->status, text.len ? ": " : "");
     if (io->status >= 300 && io->status < 400)
-        return allm__fail(err, ALLM_E_REMOTE, url, -1, "%sthe server is elsewhere (%s), which is not followed", number,
-                          io->location);
+        return allm__fail(err, ALLM_E_REMOTE, url, -1, "status %d: the server is elsewhere (%s), which is not followed",
+                          (int)io->status, io->location);
     allm__fail(err, status, url, -1, "%s%.*s%s%s", number, (int)ALLM__MIN(text.len, 160), text.len ? text.ptr : "",
                io->request_id[0] ? ", request " : "", io->request_id);
     if (status == ALLM_E_QUOTA || status == ALLM_E_REMOTE)
@@ -47563,6 +47571,7 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
     }
     if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
     if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);
+    if (io->own.status == ALLM_E_REMOTE) return allm__fail(err, ALLM_E_REMOTE, url, -1, "%s", io->own.message);
     if (io->own.status) return *err = io->own, err->status;
     if (io->w.failed) return allm__fail_memory(err, 1);
     if (io->stopped && io->stopped != ALLM_E_CANCELLED)
@@ -48163,7 +48172,9 @@ static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
 }
 
 static int allm__remote_tool_begin(allm__remote_run *n, const allm__wire_event *e) {
-    if (n->n_tools == ALLM__REMOTE_CALLS) return allm__remote_full(n, 0);
+    if (n->n_tools == ALLM__REMOTE_CALLS)
+        return allm__fail(n->sink.err, ALLM_E_MEMORY, n->r->base, -1, "an answer of more than %d tool calls",
+                          (int)ALLM__REMOTE_CALLS), 1;
     if (!allm__grow(n->r->host, (void **)&n->tools, &n->cap_tools, n->n_tools, n->n_tools + 1, sizeof *n->tools))
         return allm__remote_full(n, sizeof *n->tools);
     allm__remote_tool *t = &n->tools[n->n_tools++];
@@ -49624,6 +49635,13 @@ static allm_status allm__prov_no_dim(allm_llm *llm, size_t n, int32_t dim, allm_
     if (llm->row.embed && llm->row.capabilities && llm->row.capabilities(llm->self, &can, err)) return err->status;
     if (!llm->row.embed || (llm->row.capabilities && !can.embeddings))
         return allm__gen_lacks(llm->row.name, "embeddings", err);
+#ifndef ABSTRACTLLM_NO_REMOTE
+    if (n && llm->row.embed == allm__remote_embed) return ALLM_OK;
+#endif
+    (void)n;
+    if (can.embedding_dim)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, %d expected", (int)dim,
+                          (int)can.embedding_dim);
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
 }
 
@@ -49635,13 +49653,6 @@ static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t
     if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     allm__llm_leave(llm);
-#ifndef ABSTRACTLLM_NO_REMOTE
-    if (n && llm->row.embed == allm__remote_embed) return ALLM_OK;
-#endif
-    (void)n;
-    if (can.embedding_dim)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, %d expected", (int)dim,
-                          (int)can.embedding_dim);
     return status;
 }
 

@@ -607,8 +607,9 @@ static void test_remote_errors(void **state) {
             "http://evil/"},
         {"garbage", REMOTE_HI, ALLM_OK, 2, ""}, /* no answer came: another try */
         {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "cut off"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "no JSON came: <html>"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "completions: no text came"},
+        {"HTTP/1.1 204 N\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "completions: no text came"},
         {REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1,
             "before it was complete"},
         {REMOTE_SSE "data: {\"error\":{\"message\":\"slot failed\"}}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1, "slot failed"},
@@ -624,6 +625,7 @@ static void test_remote_errors(void **state) {
         if (status != cases[i].status || g.script.n_calls != cases[i].n_calls || !strstr(g.err.message, cases[i].words))
             fail_msg("case %d: status %d after %d calls: %s", (int)i, (int)status, g.script.n_calls, g.err.message);
         if (status == ALLM_E_QUOTA) assert_int_equal(g.err.retry_after_ms, 1);
+        if (status && g.err.message[strlen(g.err.message) - 1] == ' ') fail_msg("\"%s\"", g.err.message);
         if (strstr(g.err.message, "k-123")) fail_msg("the key is in the message: %s", g.err.message);
         if (status) assert_int_equal(g.err.status, status);
         allm_response_free(&r);
@@ -686,6 +688,7 @@ static void test_remote_lists(void **state) {
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 1, &g.err), ALLM_E_ARGUMENT);
     assert_non_null(strstr(g.err.message, "has 2 numbers, 1 expected"));
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 0, &g.err), ALLM_E_ARGUMENT); /* not known before */
+    assert_non_null(strstr(g.err.message, "has 2 numbers, 0 expected"));
     assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_REMOTE); /* more than asked for */
     assert_non_null(strstr(g.err.message, "a vector for text 1 came, of 1 from 0 on"));
     remote_end(&g);
@@ -867,6 +870,38 @@ static void test_remote_floods(void **state) {
     }
 }
 
+/* More than we take: the message says what and from where. */
+static void test_remote_too_much(void **state) {
+    allm__buf    b = {&http_host, NULL, 0, 0, 0, 0};
+    remote_rig   g = {0};
+    allm_config  c = {0};
+    allm_request q = remote_prompt("x");
+    (void)state;
+    c.transport = remote_deaf_transport;
+    for (int i = 0; i < 129; i++) {
+        char one[200];
+        snprintf(one, sizeof one, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%d,\"id\":\"i%d\","
+                 "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n", i, i);
+        allm__buf_puts(&b, one);
+    }
+    c.transport_ctx = (void *)(uintptr_t)allm__buf_text(&b);
+    remote_begin_on(&g, "openai", c, NULL);
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_MEMORY);
+    if (!strstr(g.err.message, "more than 128 tool calls")) fail_msg("%s", g.err.message);
+    remote_end(&g);
+    b.len = 0;
+    allm__buf_puts(&b, "data: ");
+    char *room = allm__buf_room(&b, (16 << 20) + 1);
+    assert_non_null(room);
+    memset(room, 'x', (16 << 20) + 1);
+    c.transport_ctx = (void *)(uintptr_t)allm__buf_text(&b);
+    remote_begin_on(&g, "openai", c, NULL);
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_REMOTE);
+    assert_string_equal(g.err.message, "https://api.openai.com/v1/chat/completions: a line of more than 16 MiB");
+    remote_end(&g);
+    allm__buf_free(&b);
+}
+
 static void test_remote_server(void **state) {
     static const struct { int what; const char *text; int32_t timeout_ms; allm_status status; allm_finish finish;
         int n; } cases[] = {
@@ -989,7 +1024,8 @@ static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_answers),  cmocka_unit_test(test_remote_tool_rounds),
         cmocka_unit_test(test_remote_errors),
     cmocka_unit_test(test_remote_asked_to_wait),
-    cmocka_unit_test(test_remote_behind_the_end), cmocka_unit_test(test_remote_lists),
+    cmocka_unit_test(test_remote_behind_the_end), cmocka_unit_test(test_remote_too_much),
+    cmocka_unit_test(test_remote_lists),
            cmocka_unit_test(test_remote_memory),
     cmocka_unit_test(test_remote_images),   cmocka_unit_test(test_remote_bad_images),
     cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
