@@ -197,7 +197,7 @@ typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
-    int32_t     retry_after_ms; /* ALLM_E_QUOTA; else 0 */
+    int32_t     retry_after_ms; /* ALLM_E_QUOTA, ALLM_E_REMOTE: what the server asks to wait; 0: nothing */
     char        source[112];    /* file name, "chat template", URL ...; cut from the left if long */
     char        message[256];   /* one line: source, place, what, expected */
 } allm_error;
@@ -305,10 +305,12 @@ typedef struct allm_config {
     int32_t low_memory; /* non-zero: weights are not copied into kernel layout (allm_plan's `repacked` bytes), but a few
                            rows at a time whenever they are used: many times slower, the same answers */
     const char    *base_url;     /* remote: where the server is; NULL: the provider's own address */
-    const char    *api_key;      /* remote: goes to that server only, and into no message; NULL: none */
+    const char    *api_key;      /* remote: goes to that server only, and into no message: where the server's own words
+                                    hold it, stars stand for it; NULL: none */
     int32_t        timeout_ms;   /* remote: longest silence; 0: 600000, -1: any */
     int32_t        max_retries;  /* remote: after the first try, where no connection came about or the server said 429,
-                                    500, 502, 503, 504 or 529, and nothing of the answer had come; 0: 2, -1: none */
+                                    500, 502, 503, 504 or 529, and nothing of the answer had come; not where it asks to
+                                    wait for more than a minute (retry_after_ms); 0: 2, -1: none */
     const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
     allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
     void          *transport_ctx;
@@ -441,8 +443,8 @@ typedef struct allm_request {
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
-                                  file's name and size). One that is no text is ALLM_E_FORMAT, however large. Image
-                                  files among them are as `images` */
+                                  file's name and size). One whose first MiB is no text is ALLM_E_FORMAT, however
+                                  large it is. Image files among them are as `images` */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -799,13 +801,14 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
- * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of
- * another kind of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT,
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says
- * ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND
- * (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context),
- * ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * back; arguments_json come in one line, blanks behind commas and colons. config as for allm_chat_create; its system
+ * prompt and title count before the file's. State that a provider of llm's kind has saved is taken up by llm; without
+ * any the next allm_chat_send evaluates the messages. State of another kind of provider is left to that; if its file is
+ * there, it has to be sound. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and
+ * column), ALLM_E_MEMORY; unless config says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it),
+ * and of llm's own kind ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache),
+ * ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering);
+ * *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -834,8 +837,8 @@ ABSTRACTLLM_API void allm_cache_clear(allm_runtime *rt, const char *name);
  * systems without POSIX all are ALLM_E_UNSUPPORTED. */
 
 /* Writes up to cap models of the cache to out (NULL when cap is 0), *n = how many there are; last_used_unix is as the
- * file system tells. Repositories that are not whole are left out. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_IO,
- * ALLM_E_MEMORY; *n is then 0. */
+ * file system tells. Repositories that are not whole, or hold no model file, are left out. Errors: ALLM_E_ARGUMENT
+ * (NULL), ALLM_E_IO, ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
                                           allm_error *err);
 /* The file or folder of a model of the cache, into path [cap], terminated. Without a file: a GGUF file, of several one
@@ -849,8 +852,8 @@ ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, 
  * safetensors needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken
  * up again; size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may
  * be NULL): bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH,
- * ALLM_E_QUOTA, ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO,
- * ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
+ * ALLM_E_QUOTA (see retry_after_ms), ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
+ * ALLM_E_IO, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
 ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
                                           int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                                           allm_error *err);
@@ -10366,7 +10369,8 @@ typedef struct allm__compute { /* what the numbers side computes with */
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
  * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
- * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold; and unpaired surrogates, as U+FFFD, which come
+ * from servers that cut a text of UTF-16 in pieces.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -10404,7 +10408,8 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
-    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
+    int              words;  /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
+    int              halves; /* set after init: \u of half a pair of surrogates is U+FFFD */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -10475,6 +10480,11 @@ static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex 
     return *out = v, 1;
 }
 
+/* Does the second half of a pair of surrogates stand here? */
+static int allm__json_low_half(const char *p, size_t n, int32_t *lo) {
+    return n >= 6 && p[0] == '\\' && p[1] == 'u' && allm__json_hex4(p + 2, 4, lo) && *lo >= 0xdc00 && *lo <= 0xdfff;
+}
+
 /* Checks the escape at pos (a backslash); returns its length, 0 after an error. A pair of surrogates is one escape. */
 static size_t allm__json_check_escape(allm__json *j, size_t pos) {
     int32_t u, lo;
@@ -10484,9 +10494,8 @@ static size_t allm__json_check_escape(allm__json *j, size_t pos) {
     if (!allm__json_hex4(j->p + pos + 2, j->n - pos - 2, &u))
         return (size_t)allm__json_fail(j, pos, "four hex digits expected after \\u");
     if (u < 0xd800 || u > 0xdfff) return 6;
-    if (u < 0xdc00 && j->n - pos >= 12 && j->p[pos + 6] == '\\' && j->p[pos + 7] == 'u' &&
-        allm__json_hex4(j->p + pos + 8, 4, &lo) && lo >= 0xdc00 && lo <= 0xdfff)
-        return 12;
+    if (u < 0xdc00 && allm__json_low_half(j->p + pos + 6, j->n - pos - 6, &lo)) return 12;
+    if (j->halves) return 6;
     return (size_t)allm__json_fail(j, pos, "surrogate \\u%04x without its other half", (unsigned)u);
 }
 
@@ -10532,10 +10541,10 @@ static void allm__json_unescape(allm_str raw, allm__buf *b) {
         }
         allm__json_hex4(back + 2, 4, &u);
         i += 6;
-        if (u >= 0xd800 && u <= 0xdbff) { /* its other half follows: checked */
-            allm__json_hex4(back + 8, 4, &lo);
-            u = 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00);
-            i += 6;
+        if (u >= 0xd800 && u <= 0xdfff) {
+            int pair = u < 0xdc00 && allm__json_low_half(raw.ptr + i, raw.len - i, &lo);
+            u        = pair ? 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00) : 0xfffd;
+            i += pair ? 6 : 0;
         }
         allm__buf_put_cp(b, u);
     }
@@ -11275,8 +11284,9 @@ static void allm__hist_line(allm__buf *b, int level) {
 
 static int allm__hist_is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-/* Appends valid JSON, laid out anew with two blanks a level. */
+/* Appends valid JSON, laid out anew with two blanks a level; level -1: in one line. */
 static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
+    const int flat = level < 0;
     for (size_t i = 0; i < raw.len; i++) {
         char   c    = raw.ptr[i];
         size_t next = i + 1;
@@ -11289,11 +11299,12 @@ static void allm__hist_pretty(allm__buf *b, allm_str raw, int level) {
         }
         int opens = c == '{' || c == '[', closes = c == '}' || c == ']'; /* '{' + 2 is '}' */
         level -= closes;
-        if (closes && b->len && b->ptr[b->len - 1] != c - 2) allm__hist_line(b, level);
+        if (closes && !flat && b->len && b->ptr[b->len - 1] != c - 2) allm__hist_line(b, level);
         allm__buf_putc(b, c);
         level += opens;
         while (next < raw.len && allm__hist_is_space(raw.ptr[next])) next++;
-        if (c == ':') allm__buf_putc(b, ' ');
+        if (c == ':' || (flat && c == ',')) allm__buf_putc(b, ' ');
+        if (flat) continue;
         if (c == ',' || (opens && next < raw.len && raw.ptr[next] != c + 2)) allm__hist_line(b, level);
     }
 }
@@ -11515,6 +11526,17 @@ static void allm__hist_unknown(allm__json *j, allm_str key, allm__buf *rest) {
     if (rest->failed && !j->status) j->status = allm__fail_memory(j->err, raw.len);
 }
 
+/* Arguments as they go on to models and servers, whatever the layout of the file is. */
+static const char *allm__hist_flat(allm__hist_reader *r, allm_str raw) {
+    allm__buf   b    = {r->t->host, NULL, 0, 0, 0, 0};
+    const char *copy = NULL;
+    allm__hist_pretty(&b, raw, -1);
+    if (b.failed) r->j.status = allm__fail_memory(r->j.err, raw.len);
+    else copy = allm__arena_copy(&r->texts, b.ptr, b.len);
+    allm__buf_free(&b);
+    return copy;
+}
+
 /* One of metadata.tool_calls; its event has been read. */
 static void allm__hist_read_call(allm__hist_reader *r) {
     allm__json    *j    = &r->j;
@@ -11531,7 +11553,7 @@ static void allm__hist_read_call(allm__hist_reader *r) {
             while (from < j->n && allm__hist_is_space(j->p[from])) from++;
             if (from < j->n && j->p[from] == '"') call.arguments_json = allm__hist_text(j, &r->texts, "arguments");
             else if ((raw = allm__hist_value(j, "arguments", ALLM__JSON_OBJECT)).len && !j->status)
-                call.arguments_json = allm__arena_copy(&r->texts, raw.ptr, raw.len);
+                call.arguments_json = allm__hist_flat(r, raw);
         } else allm__json_skip(j);
     }
     if (!j->status && (!call.name || !*call.name)) allm__json_fail(j, at, "a tool call without \"name\"");
@@ -13555,15 +13577,17 @@ static allm_status allm__http_parse_url(const char *text, allm__http_url *u, all
         while (n_host < n && s.ptr[n_host] != ':') n_host++;
         u->host = allm__str(s.ptr, n_host);
     }
-    int good = u->host.len > 0 && u->host.len < 256 && !memchr(s.ptr, '@', n);
-    if (good && n > n_host) {
-        good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
-               allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
+    if (n && memchr(s.ptr, '@', n))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address holds a name or a password");
+    const char *bad = u->host.len && u->host.len < 256 ? NULL : "names no host";
+    if (!bad && u->path.len && u->path.ptr[0] == '#') bad = "has a fragment (#)";
+    if (!bad && n > n_host) {
+        int good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
+                   allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
         if (good) u->port = (int32_t)port;
+        else bad = "has no port of 1 to 65535 behind its host";
     }
-    if (!good || (u->path.len && u->path.ptr[0] == '#'))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" names no host", text);
-    return ALLM_OK;
+    return bad ? allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" %s", text, bad) : ALLM_OK;
 }
 
 /* The bytes of a request: its head, and the body behind it. */
@@ -13603,6 +13627,43 @@ static int allm__http_header(const char *const *headers, size_t n, size_t *i, co
         return 1;
     }
     return 0;
+}
+
+/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
+static int64_t allm__http_days(int64_t y, int64_t m, int64_t d) {
+    y -= m <= 2;
+    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
+static int64_t allm__http_until(allm_str s) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
+    int64_t v[5];
+    char    month[4] = "";
+    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
+    for (size_t i = 0; i < ALLM__COUNT(at); i++)
+        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
+    memcpy(month, s.ptr + 8, 3);
+    const char *m = strstr(months, month);
+    if (!m || (m - months) % 3) return 0;
+    int64_t t = allm__http_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
+    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
+}
+
+/* Milliseconds that a server asks to wait; 0: it asks for none. */
+static int64_t allm__http_retry_after(const char *const *headers, size_t n) {
+    allm_str v;
+    double   x = 0;
+    int      over;
+    size_t   i = 0;
+    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
+        return (int64_t)ceil(ALLM__MIN(x, 1e9));
+    i = 0;
+    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
+    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
+    return allm__http_until(v);
 }
 
 /* ---- the reader of a response */
@@ -14147,8 +14208,8 @@ enum { /* what is done with the value at a path */
     ALLM__WIRE_INT, /* a number, or true */
     ALLM__WIRE_NUM, /* a number goes to the list of the last token, or of values */
     /* an object or array that begins and ends: */
-    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_ITEM,
-    ALLM__WIRE_ROW, ALLM__WIRE_FAULT
+    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_LIST,
+    ALLM__WIRE_ITEM, ALLM__WIRE_ROW, ALLM__WIRE_FAULT
 };
 
 /* '#' in a path is any element of an array, '*' any one member. */
@@ -14265,10 +14326,12 @@ static const allm__wire_path allm__wire_paths[] = {
 
     ALLM__W_MARK(LISTS, ROW, "embeddings.#"),
     ALLM__W(LISTS, NUM, DATA, "embeddings.#.#"),
+    ALLM__W_MARK(LISTS, LIST, "data"),
     ALLM__W_MARK(LISTS, ITEM, "data.#"),
     ALLM__W(LISTS, INT, INDEX, "data.#.index"),
     ALLM__W(LISTS, NUM, DATA, "data.#.embedding.#"),
     ALLM__W(LISTS, STR, NAME, "data.#.id"),
+    ALLM__W_MARK(LISTS, LIST, "models"),
     ALLM__W_MARK(LISTS, ITEM, "models.#"),
     ALLM__W(LISTS, STR, NAME, "models.#.name"),
     ALLM__W(LISTS, INT, SIZE, "models.#.size"),
@@ -14305,6 +14368,7 @@ typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, all
     int              stopped;
     /* of the answer */
     int              done, finished, n_calls, has_usage;
+    int              begun; /* OpenAI: an answer, which [DONE] may end */
     int              call_open; /* Anthropic: a call whose arguments have not come; 2: some have */
     int32_t          last_call, last_number; /* index of the call begun last, as we and as the server count; -1 */
     allm__buf        last_id;
@@ -14317,6 +14381,7 @@ typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, all
     int64_t          n[ALLM__WIRE_N_NUMBERS];
     uint32_t         has; /* numbers that were there */
     int              fault;
+    int              n_items, listed; /* elements of lists; a list that had some is behind us */
     int32_t          i_position; /* of an element among its like */
     allm__buf        tokens; /* texts of tokens, one after another */
     allm__wire_token *token;  /* [n_token] of the choice, each followed by its alternatives */
@@ -14471,12 +14536,13 @@ static void allm__wire_fail(allm__wire *w, allm__wire_error error, allm_str mess
 static void allm__wire_mark_begin(allm__wire *w, int op) {
     static const uint32_t call = 1 << ALLM__WIRE_F_ID | 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_ARGS |
                                  1 << ALLM__WIRE_F_KIND;
-    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0, w->begun = 1;
     if (op == ALLM__WIRE_CALLS || op == ALLM__WIRE_BLOCK) {
         allm__wire_clear(w, call);
         w->n[ALLM__WIRE_F_INDEX] = w->api == ALLM__WIRE_OLLAMA ? w->n_calls : w->i_position;
         w->has &= ~((uint32_t)1 << ALLM__WIRE_F_INDEX);
     }
+    if (op == ALLM__WIRE_LIST) w->listed = w->n_items > 0;
     if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) {
         allm__wire_clear(w, 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_TEXT | 1 << ALLM__WIRE_F_QUANT);
         w->n_values = 0, w->n[ALLM__WIRE_F_INDEX] = w->i_position, w->n[ALLM__WIRE_F_SIZE] = 0;
@@ -14540,6 +14606,7 @@ static void allm__wire_end_block(allm__wire *w) {
     }
 }
 
+/* Of an element; llama-server says its models twice, as Ollama and as OpenAI do: the first list with any counts. */
 static void allm__wire_end_item(allm__wire *w) {
     allm__wire_event e;
     memset(&e, 0, sizeof e);
@@ -14549,7 +14616,7 @@ static void allm__wire_end_item(allm__wire *w) {
         e.kind = ALLM__WIRE_MODEL, e.name = allm__wire_s(w, ALLM__WIRE_F_NAME),
         e.text = allm__wire_s(w, ALLM__WIRE_F_TEXT), e.id = allm__wire_s(w, ALLM__WIRE_F_QUANT),
         e.size = w->n[ALLM__WIRE_F_SIZE];
-    if (w->n_values || e.name.len) allm__wire_send(w, &e);
+    if (!w->listed && (w->n_values || e.name.len)) w->n_items++, allm__wire_send(w, &e);
     w->s[ALLM__WIRE_F_TEXT].len = 0;
 }
 
@@ -14643,6 +14710,7 @@ static int allm__wire_walk(allm__wire *w, allm_str text, allm_error *err) {
     allm__json       j;
     memset(level, 0, sizeof level);
     allm__json_init(&j, w->host, text, NULL, 0, err);
+    j.halves = 1;
     while (allm__json_next(&j) != ALLM__JSON_EOF && !w->stopped && !w->failed) {
         allm__wire_level *l = &level[depth];
         if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
@@ -14775,11 +14843,17 @@ static void allm__wire_reset(allm__wire *w) { /* before a document */
     allm__wire_clear(w, UINT32_MAX);
     memset(w->n, 0, sizeof w->n);
     w->has = 0, w->fault = 0, w->n_token = w->tokens.len = w->n_values = 0, w->i_position = 0;
+    w->n_items = w->listed = 0;
 }
 
 static int allm__wire_memory(allm__wire *w) { /* has any of it run out? */
     for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) w->failed |= w->s[i].failed;
     return w->failed |= w->message.failed | w->tokens.failed | w->last_id.failed;
+}
+
+static void allm__wire_no_json(allm__wire *w, allm_str text) { /* how it begins tells most */
+    allm__wire_fail(w, ALLM__WIRE_PROTOCOL, text.len ? ALLM__S("no JSON came: ") : ALLM__S("no text came"));
+    allm__buf_put(&w->message, text.ptr, ALLM__MIN(text.len, 80));
 }
 
 /* Takes an event of a stream, a line, or a whole body. Returns ALLM_E_CANCELLED when no more is wanted: the answer is
@@ -14788,9 +14862,9 @@ static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
     allm__wire *w       = (allm__wire *)ctx;
     allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
     allm_str    text    = allm__http_trim(e->data);
-    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = 1, ALLM_E_CANCELLED;
+    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = w->begun, ALLM_E_CANCELLED;
     allm__wire_reset(w);
-    if (!allm__wire_walk(w, text, &ignored)) allm__wire_fail(w, ALLM__WIRE_PROTOCOL, ALLM__S("an event is not JSON"));
+    if (!allm__wire_walk(w, text, &ignored)) allm__wire_no_json(w, text);
     else if (!w->stopped && !w->failed) {
         if (allm__str_eq(e->name, ALLM__S("error"))) w->fault = 1;
         allm__wire_settle(w);
@@ -15018,11 +15092,36 @@ static int allm__hub_ref(const allm__host *h, const char *path, char commit[128]
 
 /* ---- what is there */
 
+/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
+static int allm__hub_rank(const char *path, const char *tag) {
+    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
+    allm_str                 s       = allm__str_of(path);
+    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
+        return 0;
+    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
+    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
+        if (allm__hub_has(path, order[i])) return 100 - i;
+    return 1;
+}
+
+/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
+static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
+    size_t best = SIZE_MAX;
+    int    most = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
+        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
+            best = i;
+    }
+    return best;
+}
+
 typedef struct allm__hub_entry { /* a repository */
     char     id[256], type[16], path[ALLM__HUB_PATH];
     uint64_t n_bytes; /* of its blobs, those of several revisions counted once */
     size_t   n_files;
     int64_t  accessed, modified; /* seconds since 1970, of the last file */
+    int      has_model;          /* one of the files is a model, or a part of one */
 } allm__hub_entry;
 
 typedef struct allm__hub_blob { uint64_t device, inode, n_bytes; } allm__hub_blob;
@@ -15075,6 +15174,9 @@ static int allm__hub_scan_repo(const allm__host *h, const char *repo, allm__hub_
         e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified,
             (int64_t)st.st_mtime);
     }
+    e->has_model = allm__hub_best(&l, "") != SIZE_MAX;
+    for (size_t i = 0; i < l.n && !e->has_model; i++)
+        e->has_model = allm__str_ends(allm__str_of(l.files[i].path), ALLM__S(".safetensors"));
     if (good && n) qsort(blobs, n, sizeof *blobs, allm__hub_compare);
     for (size_t i = 0; i < n && good; i++)
         if (!i || allm__hub_compare(&blobs[i - 1], &blobs[i])) e->n_files++, e->n_bytes += blobs[i].n_bytes;
@@ -15110,30 +15212,6 @@ static allm_status allm__hub_scan(const allm__host *h, const char *root, void (*
 }
 
 /* ---- from a name to a path */
-
-/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
-static int allm__hub_rank(const char *path, const char *tag) {
-    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
-    allm_str                 s       = allm__str_of(path);
-    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
-        return 0;
-    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
-    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
-        if (allm__hub_has(path, order[i])) return 100 - i;
-    return 1;
-}
-
-/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
-static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
-    size_t best = SIZE_MAX;
-    int    most = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
-        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
-            best = i;
-    }
-    return best;
-}
 
 /* The snapshot of a revision. */
 static allm_status allm__hub_snapshot(const allm__host *h, const char *root, const allm__hub_name *name,
@@ -15229,6 +15307,7 @@ typedef struct allm__hub_pull { /* a download */
     int32_t           status;
     char              commit[128], etag[128], location[ALLM__HUB_PATH * 2];
     int64_t           length, from; /* of the file; where a part begins; -1: not told */
+    int64_t           retry_ms;     /* what the server asks to wait; 0: nothing */
     uint64_t          done, total;  /* bytes of the file that is coming */
     int               fd;           /* of it; -1: into text */
     allm__io_hash     hash;
@@ -15251,7 +15330,7 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
     allm__hub_pull *p = (allm__hub_pull *)self;
     allm_str        v;
     size_t          i[6] = {0, 0, 0, 0, 0, 0};
-    p->status = status, p->length = p->from = -1;
+    p->status = status, p->length = p->from = -1, p->retry_ms = allm__http_retry_after(headers, n);
     p->etag[0] = p->location[0] = 0;
     if (allm__http_header(headers, n, &i[0], "X-Repo-Commit", &v)) allm__hub_copy(p->commit, sizeof p->commit, v);
     if (allm__http_header(headers, n, &i[1], "X-Linked-Etag", &v) ||
@@ -15322,9 +15401,12 @@ static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const ch
     if (p->status == 404)
         return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file",
             url);
-    if (p->status >= 400)
-        return allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
-                          (int)p->status, url);
+    if (p->status >= 400) {
+        allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
+                   (int)p->status, url);
+        p->err->retry_after_ms = (int32_t)ALLM__MIN(p->retry_ms, INT32_MAX);
+        return p->err->status;
+    }
     if (!status) return ALLM_OK;
     if (!sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
     return *p->err = sent, status;
@@ -15371,8 +15453,10 @@ static void allm__hub_resume(allm__hub_pull *p) {
     (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
 }
 
-/* The bytes of a blob, through tries, into part; then its hash. */
-static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+/* The bytes of a blob, through tries, into part; then its hash. What does not have it is not kept; *resumed: a part of
+ * it was there before. */
+static allm_status allm__hub_fetch_once(allm__hub_pull *p, const char *url, const char *etag, const char *part,
+                                        int *resumed) {
     char hex[65] = "", head[40];
     int  is_256  = strlen(etag) == 64, tries = 0;
     do {
@@ -15386,6 +15470,7 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
                 (unsigned long long)p->total) + 1);
             (void)allm__hub_empty(p->fd);
         } else allm__hub_resume(p);
+        *resumed |= p->done > 0;
         if (p->done < p->total) allm__hub_ask(p, "GET", url);
         int synced = fsync(p->fd) == 0;
         close(p->fd), p->fd = -1;
@@ -15400,6 +15485,14 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
     unlink(part);
     return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
         hex, etag);
+}
+
+/* The same; where what was there before may be to blame for a wrong hash, once more from the beginning. */
+static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+    int resumed = 0;
+    if (!allm__hub_fetch_once(p, url, etag, part, &resumed)) return ALLM_OK;
+    if (!resumed || p->err->status != ALLM_E_REMOTE || p->done != p->total) return p->err->status;
+    return allm__hub_fetch_once(p, url, etag, part, &resumed);
 }
 
 /* An address that a redirection tells, relative ones too. */
@@ -29028,6 +29121,7 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         allm__tmpl_ctx_put(&ctx, ctx.globals, "documents", allm__v_none());
         allm__tmpl_ctx_put(&ctx, ctx.globals, "add_generation_prompt", allm__v_bool(!r->no_generation_prompt));
         if (r->kwargs) status = allm__val_from_json(&ctx, allm__str_of(r->kwargs), 1, "template_kwargs", &extra, err);
+        if (status == ALLM_E_FORMAT) err->status = status = ALLM_E_ARGUMENT; /* of the caller's own */
     }
     if (!status && r->kwargs && extra.type != ALLM__V_DICT)
         status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
@@ -45401,7 +45495,10 @@ static allm_status allm__samp_check_bias(const allm_sampling *p, int32_t n_vocab
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
                           (unsigned long long)p->n_bias);
     for (size_t i = 0; i < p->n_bias; i++) {
-        if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
+        if (p->bias_ids[i] < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, expected 0 or more",
+                              (unsigned long long)i, (int)p->bias_ids[i]);
+        if (p->bias_ids[i] >= n_vocab)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                               "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids", (unsigned long long)i,
                               (int)p->bias_ids[i], (int)n_vocab);
@@ -47343,7 +47440,8 @@ static allm_status allm__remote_open(const allm__host *h, const char *name, cons
 
 /* ---- one exchange, and tries of it */
 
-enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5 };
+enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5,
+       ALLM__REMOTE_WAIT_MS = 60000 /* longest pause that a server may ask for */ };
 
 typedef struct allm__remote_io {
     allm__remote *r;
@@ -47357,42 +47455,6 @@ typedef struct allm__remote_io {
     allm_error    own;
 } allm__remote_io;
 
-/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
-static int64_t allm__remote_days(int64_t y, int64_t m, int64_t d) {
-    y -= m <= 2;
-    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
-/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
-static int64_t allm__remote_until(allm_str s) {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
-    int64_t v[5];
-    char    month[4] = "";
-    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
-    for (size_t i = 0; i < ALLM__COUNT(at); i++)
-        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
-    memcpy(month, s.ptr + 8, 3);
-    const char *m = strstr(months, month);
-    if (!m || (m - months) % 3) return 0;
-    int64_t t = allm__remote_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
-    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
-}
-
-static int64_t allm__remote_retry_after(const char *const *headers, size_t n) {
-    allm_str v;
-    double   x = 0;
-    int      over;
-    size_t   i = 0;
-    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
-        return (int64_t)ceil(ALLM__MIN(x, 1e9));
-    i = 0;
-    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
-    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
-    return allm__remote_until(v);
-}
-
 static void allm__remote_keep(char *dst, size_t cap, allm_str v) {
     size_t n = ALLM__MIN(v.len, cap - 1);
     memcpy(dst, v.ptr, n), dst[n] = 0;
@@ -47403,7 +47465,7 @@ static int allm__remote_on_head(void *self, int32_t status, const char *const *h
     allm_str         v;
     size_t           i = 0, k = 0, l = 0, t = 0;
     io->status         = status;
-    io->retry_ms       = allm__remote_retry_after(headers, n);
+    io->retry_ms       = allm__http_retry_after(headers, n);
     if (allm__http_header(headers, n, &i, "x-request-id", &v) ||
         (i = 0, allm__http_header(headers, n, &i, "request-id", &v)))
         allm__remote_keep(io->request_id, sizeof io->request_id, v);
@@ -47420,6 +47482,7 @@ static int allm__remote_on_head(void *self, int32_t status, const char *const *h
 
 static int allm__remote_on_body(void *self, const void *data, size_t n) {
     allm__remote_io *io = (allm__remote_io *)self;
+    if (io->stopped) return 1; /* a transport that goes on: what comes behind the end of an answer is no part of it */
     if (io->status < 200 || io->status >= 300) {
         n = ALLM__MIN(n, ALLM__REMOTE_REFUSAL - ALLM__MIN(io->s.data.len, ALLM__REMOTE_REFUSAL));
         if (!n) return 1; /* enough of it */
@@ -47432,8 +47495,17 @@ static int allm__remote_is_cancelled(void *self) {
     return ALLM__LOAD(&((allm__remote_io *)self)->r->cancelled) != 0;
 }
 
+/* Stars for the key, where a text of a server's holds it; a text may end within it. */
+static void allm__remote_hide(const allm__remote *r, char *text, size_t n) {
+    const size_t n_key = r->key ? strlen(r->key) : 0;
+    for (size_t i = 0; n_key && i < n; i++) {
+        const size_t m = ALLM__MIN(n_key, n - i);
+        if (m >= ALLM__MIN(n_key, 3) && !memcmp(text + i, r->key, m)) memset(text + i, '*', m), i += m - 1;
+    }
+}
+
 /* The status that an error of a server is, and its message. */
-static allm_status allm__remote_error(const allm__remote_io *io, const char *url, allm_error *err) {
+static allm_status allm__remote_error(allm__remote_io *io, const char *url, allm_error *err) {
     static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
                                            ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
     static const struct { const char *words; allm_status status; } meanings[] = { /* of a request that was refused */
@@ -47445,7 +47517,8 @@ static allm_status allm__remote_error(const allm__remote_io *io, const char *url
     };
     const allm__wire *w      = &io->w;
     allm_status       status = statuses[w->error];
-    allm_str          text = allm__stream_text(&w->message), code = allm__wire_s(w, ALLM__WIRE_F_ERROR);
+    allm_str          text   = allm__http_trim(allm__stream_text(&w->message));
+    allm_str          code   = allm__wire_s(w, ALLM__WIRE_F_ERROR);
     char              number[24] = "";
     for (size_t i = 0; w->error == ALLM__WIRE_REQUEST && i < ALLM__COUNT(meanings); i++)
         if (allm__str_find(text, allm__str_of(meanings[i].words), 0) != SIZE_MAX ||
@@ -47453,14 +47526,18 @@ static allm_status allm__remote_error(const allm__remote_io *io, const char *url
             status = meanings[i].status;
             break;
         }
+    allm__remote_hide(io->r, io->w.message.ptr, io->w.message.len);
+    allm__remote_hide(io->r, io->request_id, strlen(io->request_id));
+    allm__remote_hide(io->r, io->location, strlen(io->location));
     if (io->status == 501) status = ALLM_E_UNSUPPORTED; /* llama-server without --embeddings, for example */
-    if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
+    if (io->status >= 300) snprintf(number, sizeof number, "status %d%s", (int)io->status, text.len ? ": " : "");
     if (io->status >= 300 && io->status < 400)
-        return allm__fail(err, ALLM_E_REMOTE, url, -1, "%sthe server is elsewhere (%s), which is not followed", number,
-                          io->location);
+        return allm__fail(err, ALLM_E_REMOTE, url, -1, "status %d: the server is elsewhere (%s), which is not followed",
+                          (int)io->status, io->location);
     allm__fail(err, status, url, -1, "%s%.*s%s%s", number, (int)ALLM__MIN(text.len, 160), text.len ? text.ptr : "",
                io->request_id[0] ? ", request " : "", io->request_id);
-    if (status == ALLM_E_QUOTA || io->retry_ms) err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
+    if (status == ALLM_E_QUOTA || status == ALLM_E_REMOTE)
+        err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
     return status;
 }
 
@@ -47493,6 +47570,7 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
     }
     if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
     if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);
+    if (io->own.status == ALLM_E_REMOTE) return allm__fail(err, ALLM_E_REMOTE, url, -1, "%s", io->own.message);
     if (io->own.status) return *err = io->own, err->status;
     if (io->w.failed) return allm__fail_memory(err, 1);
     if (io->stopped && io->stopped != ALLM_E_CANCELLED)
@@ -47507,6 +47585,7 @@ static allm_status allm__remote_try(allm__remote_io *io, const char *method, con
 static int allm__remote_again(const allm__remote_io *io, allm_status status) {
     static const int32_t again[] = {429, 500, 502, 503, 504, 529};
     if (!io->status) return status == ALLM_E_REMOTE; /* no connection */
+    if (io->retry_ms > ALLM__REMOTE_WAIT_MS) return 0; /* whether to wait that long is the caller's to say */
     if (io->status < 300 || io->should_retry == 0 || allm__wire_is(&io->w, ALLM__WIRE_F_ERROR, "insufficient_quota"))
         return 0;
     for (size_t i = 0; i < ALLM__COUNT(again); i++)
@@ -47518,7 +47597,7 @@ static int allm__remote_again(const allm__remote_io *io, allm_status status) {
 static int allm__remote_pause(const allm__remote_io *io, int32_t i) {
     double ms = ALLM__MIN(500.0 * (double)((int64_t)1 << ALLM__MIN(i, 10)), 8000.0) *
                 (0.75 + 0.25 * allm__random(allm__hash_seed(io), (uint64_t)i, 7));
-    if (io->retry_ms > 0 && io->retry_ms <= 60000) ms = (double)io->retry_ms;
+    if (io->retry_ms > 0) ms = (double)io->retry_ms;
     for (double end = allm__plat_seconds() + ms / 1000; allm__plat_seconds() < end;) {
         if (ALLM__LOAD(&io->r->cancelled)) return 0;
         allm__plat_sleep((int32_t)ALLM__MAX(1, ALLM__MIN(20, (end - allm__plat_seconds()) * 1000)));
@@ -48020,7 +48099,10 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     if (q->raw && (!q->prompt || q->system))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
-    return ALLM_OK;
+    if (q->template_kwargs && allm__json_is_object(r->host, allm__str_of(q->template_kwargs), "template_kwargs", err) ==
+                                  ALLM_E_FORMAT)
+        err->status = ALLM_E_ARGUMENT; /* of the caller's own */
+    return err->status;
 }
 
 /* The body of a request. */
@@ -48089,7 +48171,9 @@ static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
 }
 
 static int allm__remote_tool_begin(allm__remote_run *n, const allm__wire_event *e) {
-    if (n->n_tools == ALLM__REMOTE_CALLS) return allm__remote_full(n, 0);
+    if (n->n_tools == ALLM__REMOTE_CALLS)
+        return allm__fail(n->sink.err, ALLM_E_MEMORY, n->r->base, -1, "an answer of more than %d tool calls",
+                          (int)ALLM__REMOTE_CALLS), 1;
     if (!allm__grow(n->r->host, (void **)&n->tools, &n->cap_tools, n->n_tools, n->n_tools + 1, sizeof *n->tools))
         return allm__remote_full(n, sizeof *n->tools);
     allm__remote_tool *t = &n->tools[n->n_tools++];
@@ -48270,6 +48354,7 @@ static allm_status allm__remote_capabilities(void *self, allm_capabilities *out,
 
 typedef struct allm__remote_list {
     float   *vectors; /* [n, dim], or */
+    uint8_t *seen;    /* [n] which came */
     size_t   n, n_seen;
     int32_t  dim;
     allm_cached_model *models; /* [cap]; n_seen: how many there are */
@@ -48280,15 +48365,19 @@ typedef struct allm__remote_list {
 static int allm__remote_on_list(void *ctx, const allm__wire_event *e) {
     allm__remote_list *l = (allm__remote_list *)ctx;
     if (e->kind == ALLM__WIRE_VECTOR && l->vectors) {
-        if (e->index < 0 || (size_t)e->index >= l->n || e->n_values != (size_t)l->dim) {
-            allm__fail(l->sink.err, ALLM_E_ARGUMENT, NULL, -1,
-                       "vector %d has %llu numbers, %d expected of each of %llu", (int)e->index,
-                       (unsigned long long)e->n_values, (int)l->dim, (unsigned long long)l->n);
-            return 1;
-        }
-        for (size_t i = 0; i < e->n_values; i++)
-            l->vectors[(size_t)e->index * (size_t)l->dim + i] = (float)e->values[i];
-        l->n_seen++;
+        const size_t at = (size_t)e->index; /* which the reader keeps at 0 or above */
+        if (at >= l->n)
+            return allm__fail(l->sink.err, ALLM_E_REMOTE, NULL, -1, "a vector for text %llu came, of %llu from 0 on",
+                              (unsigned long long)at, (unsigned long long)l->n), 1;
+        if (l->seen[at])
+            return allm__fail(l->sink.err, ALLM_E_REMOTE, NULL, -1, "two vectors came for text %llu",
+                              (unsigned long long)at), 1;
+        if (e->n_values != (size_t)l->dim) /* the first is what the model has */
+            return allm__fail(l->sink.err, l->n_seen ? ALLM_E_REMOTE : ALLM_E_ARGUMENT, NULL, -1,
+                              "vector %llu has %llu numbers, %d expected", (unsigned long long)at,
+                              (unsigned long long)e->n_values, (int)l->dim), 1;
+        for (size_t i = 0; i < e->n_values; i++) l->vectors[at * (size_t)l->dim + i] = (float)e->values[i];
+        l->seen[at] = 1, l->n_seen++;
     } else if (e->kind == ALLM__WIRE_MODEL && !l->vectors) {
         if (l->n_seen < l->cap) {
             allm_cached_model *m = &l->models[l->n_seen];
@@ -48316,12 +48405,14 @@ static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t 
     allm__buf_putc(&b, '[');
     for (size_t i = 0; i < n; i++) allm__json_put_key(&b, NULL), allm__json_put_str(&b, texts[i]);
     allm__buf_puts(&b, "]}");
-    allm_status status = b.failed ? allm__fail_memory(err, b.len) : ALLM_OK;
+    l.seen             = (uint8_t *)allm__alloc_zero(r->host, n, 1);
+    allm_status status = b.failed || !l.seen ? allm__fail_memory(err, b.failed ? b.len : n) : ALLM_OK;
     if (!status)
         status = allm__remote_call(r, "POST", r->api->embed, allm__str(b.ptr, b.len), ALLM__WIRE_LISTS, &l.sink, err);
     if (!status && l.n_seen != n)
         status = allm__fail(err, ALLM_E_REMOTE, r->base, -1, "%llu vectors came for %llu texts",
                             (unsigned long long)l.n_seen, (unsigned long long)n);
+    allm__free(r->host, l.seen, n);
     allm__buf_free(&b);
     return status;
 }
@@ -49535,13 +49626,21 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     return status;
 }
 
-/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. */
-static allm_status allm__prov_no_dim(allm_llm *llm, int32_t dim, allm_error *err) {
+/* A dimension that is none: most likely that of somebody who has no embeddings, which is what has to be said. ALLM_OK:
+ * a server has to be asked, whose answer tells how many numbers its model has. */
+static allm_status allm__prov_no_dim(allm_llm *llm, size_t n, int32_t dim, allm_error *err) {
     allm_capabilities can;
     memset(&can, 0, sizeof can);
     if (llm->row.embed && llm->row.capabilities && llm->row.capabilities(llm->self, &can, err)) return err->status;
     if (!llm->row.embed || (llm->row.capabilities && !can.embeddings))
         return allm__gen_lacks(llm->row.name, "embeddings", err);
+#ifndef ABSTRACTLLM_NO_REMOTE
+    if (n && llm->row.embed == allm__remote_embed) return ALLM_OK;
+#endif
+    (void)n;
+    if (can.embedding_dim)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, %d expected", (int)dim,
+                          (int)can.embedding_dim);
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
 }
 
@@ -50726,7 +50825,7 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
                                        allm_error *err) {
     ALLM__BEGIN();
     ALLM__LIVE(llm, "llm");
-    if (dim < 1) return allm__api_end(err, allm__prov_no_dim(llm, dim, err));
+    if (dim < 1 && allm__prov_no_dim(llm, n_texts, dim, err)) return allm__api_end(err, err->status);
     if (n_texts) ALLM__NEED(texts);
     if (n_texts) ALLM__NEED(out);
     for (size_t i = 0; i < n_texts; i++)
@@ -50950,7 +51049,7 @@ typedef struct allm__api_list {
 
 static void allm__api_hub_entry(void *ctx, const allm__hub_entry *e) {
     allm__api_list *l = (allm__api_list *)ctx;
-    if (strcmp(e->type, "model") != 0) return;
+    if (strcmp(e->type, "model") != 0 || !e->has_model) return;
     if (l->n < l->cap) {
         allm_cached_model *m = &l->out[l->n];
         memset(m, 0, sizeof *m);

@@ -1381,9 +1381,12 @@ static void test_api_fault_24_render(void **state) {
         assert_memory_equal(part, all, ALLM__MIN(cap, n));
         for (size_t k = ALLM__MIN(cap, n); k < sizeof part; k++) assert_int_equal(part[k], 0x5a);
     }
-    req.template_kwargs = "[1]";
-    assert_int_equal(allm_render(a.m, &req, part, sizeof part, &got, &a.h.err), ALLM_E_ARGUMENT);
-    assert_int_equal(got, 0);
+    static const char *const no_objects[] = {"[1]", "[", "", "{\"a\": }"};
+    for (size_t i = 0; i < ALLM__COUNT(no_objects); i++) {
+        req.template_kwargs = no_objects[i];
+        assert_int_equal(allm_render(a.m, &req, part, sizeof part, &got, &a.h.err), ALLM_E_ARGUMENT);
+        assert_int_equal(got, 0);
+    }
     req = (allm_request){0}, req.prompt_ids = (const int32_t[]){1}, req.n_prompt_ids = 1;
     assert_int_equal(allm_render(a.m, &req, part, sizeof part, &got, &a.h.err), ALLM_E_ARGUMENT);
     api_end(&a);

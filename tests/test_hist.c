@@ -316,6 +316,22 @@ static void test_hist_damaged(void **state) {
     hist_end(&r);
 }
 
+/* Arguments come back in one line, whatever the layout of the file is. */
+static void test_hist_arguments(void **state) {
+    static const char args[] = "{\"a\": [1, {\"b\": \"x \\\" , y\", \"c\": []}], \"d\": {}}";
+    hist_room      r;
+    allm_tool_call call = {"c", "f", args};
+    allm_message   m    = {"assistant", NULL, NULL, &call, 1, NULL, NULL, NULL, 0};
+    (void)state;
+    hist_begin(&r);
+    assert_int_equal(allm__hist_add(&r.t, &m, NULL, &r.err), ALLM_OK);
+    assert_int_equal(hist_write(&r, "{}"), ALLM_OK);
+    hist_clear(&r);
+    assert_int_equal(allm__hist_read(&r.t, r.file.path, &r.err), ALLM_OK);
+    assert_string_equal(r.t.messages[0].tool_calls[0].arguments_json, args);
+    hist_end(&r);
+}
+
 /* Deeper arguments than a file may hold are written as a text, and read again. */
 static void test_hist_deep(void **state) {
     hist_room r;
@@ -413,7 +429,7 @@ static void test_hist_no_memory(void **state) {
 static const struct CMUnitTest test_hist[] = {
     cmocka_unit_test(test_hist_copies),    cmocka_unit_test(test_hist_round_trip),
     cmocka_unit_test(test_hist_foreign),   cmocka_unit_test(test_hist_bad_files),
-    cmocka_unit_test(test_hist_damaged),   cmocka_unit_test(test_hist_deep),
+    cmocka_unit_test(test_hist_damaged),   cmocka_unit_test(test_hist_arguments), cmocka_unit_test(test_hist_deep),
     cmocka_unit_test(test_hist_many),      cmocka_unit_test(test_hist_no_memory),
     cmocka_unit_test(test_hist_images),
 };

@@ -13,9 +13,15 @@ static void test_http_urls(void **state) {
         {"http://[fe80::1]", "fe80::1", "", 80, 0},
         {"http://a?q", "a", "?q", 80, 0},
     };
-    static const char *const bad[] = {"", "a", "ftp://a", "http://", "http:///x", "http://a b", "http://a\r\nX: y",
-                                      "http://a:0", "http://a:65536", "http://a:1x", "http://a:", "http://u:p@a/",
-                                      "http://[::1", "http://[]", "http://a/\xc3\xa4", "http://a#b"};
+    static const struct { const char *text, *words; } bad[] = {
+        {"", "neither http:// nor"}, {"a", "neither"}, {"ftp://a", "neither"}, {"http://", "names no host"},
+        {"http:///x", "names no host"}, {"http://a b", "a blank"}, {"http://a\r\nX: y", "a blank"},
+        {"http://a:0", "no port of 1 to 65535"}, {"http://a:65536", "no port of 1"}, {"http://a:1x", "no port of 1"},
+        {"http://a:99999", "no port of 1"}, {"http://a:", "no port of 1"},
+        {"http://u:secret@a/", "a name or a password"},
+        {"http://[::1", "names no host"}, {"http://[]", "names no host"}, {"http://a/\xc3\xa4", "a blank"},
+        {"http://a#b", "a fragment"},
+    };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(urls); i++) {
         allm_error     err = {0};
@@ -29,7 +35,9 @@ static void test_http_urls(void **state) {
     for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
         allm_error     err = {0};
         allm__http_url u;
-        if (allm__http_parse_url(bad[i], &u, &err) != ALLM_E_ARGUMENT) fail_msg("\"%s\" was taken", bad[i]);
+        if (allm__http_parse_url(bad[i].text, &u, &err) != ALLM_E_ARGUMENT || !strstr(err.message, bad[i].words))
+            fail_msg("\"%s\": %s", bad[i].text, err.message);
+        assert_null(strstr(err.message, "secret"));
     }
 }
 
@@ -360,10 +368,29 @@ static void test_http_default(void **state) {
     }
 }
 
+static void test_http_retry_after(void **state) {
+    static const struct { const char *header; int64_t lo, hi; } cases[] = {
+        {"Retry-After: 2", 2000, 2000}, {"retry-after-ms: 1.5", 2, 2}, {"Retry-After: 0", 0, 0}, {"Retry-After: -1",
+            0, 0},
+        {"Retry-After: soon", 0, 0}, {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0, 0},
+        {"Retry-After: Fri, 01 Jan 2100 00:00:00 GMT", 1, INT64_MAX}, {"Retry-After: Fri, 01 Xan 2100 00:00:00 GMT",
+            0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        int64_t ms = allm__http_retry_after(&cases[i].header, 1);
+        if (ms < cases[i].lo || ms > cases[i].hi) fail_msg("%s: %lld", cases[i].header, (long long)ms);
+    }
+    assert_int_equal(allm__http_days(1970, 1, 1), 0);
+    assert_int_equal(allm__http_days(2000, 3, 1), 11017);
+    assert_int_equal(allm__http_days(1994, 11, 6), 9075);
+}
+
 static const struct CMUnitTest test_http[] = {
     cmocka_unit_test(test_http_urls),          cmocka_unit_test(test_http_request),
     cmocka_unit_test(test_http_responses),     cmocka_unit_test(test_http_limits),
     cmocka_unit_test(test_http_stops),         cmocka_unit_test(test_http_flips),
     cmocka_unit_test(test_http_sse_golden),    cmocka_unit_test(test_http_streams),
     cmocka_unit_test(test_http_stream_limits), cmocka_unit_test(test_http_default),
+    cmocka_unit_test(test_http_retry_after),
 };

@@ -75,6 +75,18 @@ static void hub_layout(hub_rig *g, allm__tmpl_ctx *file) {
     }
 }
 
+static int hub_has_model(allm__val repo) {
+    allm__val revisions = tmpl_at(repo, "revisions");
+    for (size_t i = 0; i < revisions.u.q->n; i++) {
+        allm__val files = tmpl_at(revisions.u.q->v[i], "files");
+        for (size_t k = 0; k < files.u.q->n; k++) {
+            allm_str name = allm__v_str(tmpl_at(files.u.q->v[k], "name"));
+            if (allm__str_ends(name, ALLM__S(".gguf")) || allm__str_ends(name, ALLM__S(".safetensors"))) return 1;
+        }
+    }
+    return 0;
+}
+
 static void test_hub_golden(void **state) {
     hub_rig        g;
     allm__tmpl_ctx file, scan, offline;
@@ -94,6 +106,8 @@ static void test_hub_golden(void **state) {
         if (!strstr(allm__buf_text(&g.lines), line)) fail_msg("%s is not in\n%s", line, g.lines.ptr);
     }
     assert_int_equal(g.n_repos, repos.u.q->n);
+    size_t n_models = 0; /* with a model file: others, and a data set, are not listed */
+    for (size_t i = 0; i < repos.u.q->n; i++) n_models += (size_t)hub_has_model(repos.u.q->v[i]);
     cases = tmpl_golden(&http_host, &offline, "hub/offline.json");
     for (size_t i = 0; i < cases.u.q->n; i++) {
         allm__val  c = cases.u.q->v[i], revision = tmpl_at(c, "revision");
@@ -129,10 +143,14 @@ static void test_hub_golden(void **state) {
     rc.hub_dir = g.root, rc.n_threads = 1;
     assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
     assert_int_equal(allm_hub_list(rt, list, 8, &n, &g.err), ALLM_OK);
-    assert_int_equal(n, repos.u.q->n - 1); /* one is a data set */
+    assert_int_equal(n, n_models);
+    for (size_t i = 0; i < n; i++) { /* what is listed can be opened */
+        char path[ALLM__HUB_PATH];
+        if (allm_hub_resolve(rt, list[i].name, path, sizeof path, &g.err)) fail_msg("%s", g.err.message);
+    }
     assert_int_equal(allm_hub_remove(rt, "acme/tiny-llama", &g.err), ALLM_OK);
     assert_int_equal(allm_hub_list(rt, NULL, 0, &n, &g.err), ALLM_OK);
-    assert_int_equal(n, repos.u.q->n - 2);
+    assert_int_equal(n, n_models - 1);
     assert_int_equal(allm_hub_remove(rt, "acme/tiny-llama", &g.err), ALLM_E_NOT_FOUND);
     assert_int_equal(allm_hub_remove(rt, "acme/quant-gguf:x", &g.err), ALLM_E_UNSUPPORTED);
     allm_runtime_destroy(rt);
@@ -187,7 +205,7 @@ static void test_hub_hashes(void **state) {
 /* ---- downloads: a transport that plays a hub with one model */
 
 enum { HUB_GOOD, HUB_DROPS, HUB_LONGER, HUB_SHORTER, HUB_OTHER, HUB_RANGE, HUB_IGNORES, HUB_NOBODY, HUB_SECRET,
-    HUB_EVIL };
+    HUB_EVIL, HUB_QUOTA };
 
 typedef struct hub_server {
     int  what, n_gets, n_heads, token_elsewhere;
@@ -213,6 +231,7 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
                                      "{\"rfilename\": \"m-Q4_K_M.gguf\"}]}",
         n_body = strlen(body), snprintf(text, sizeof text, "200 OK\r\nContent-Length: %d\r\n", (int)n_body);
     else if (s->what == HUB_SECRET) snprintf(text, sizeof text, "401 No\r\nContent-Length: 0\r\n");
+    else if (s->what == HUB_QUOTA) snprintf(text, sizeof text, "429 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n");
     else if (!strcmp(io->method, "HEAD"))
         s->n_heads++, snprintf(text, sizeof text, "302 F\r\nX-Repo-Commit: c0ffee\r\nX-Linked-Etag: "
             "\"%s\"\r\nX-Linked-Size: %d\r\n"
@@ -272,6 +291,7 @@ static void test_hub_pull(void **state) {
         {HUB_NOBODY, ALLM_E_REMOTE, 0, 0, "no such host"},
         {HUB_SECRET, ALLM_E_AUTH, 0, 0, "token"},
         {HUB_EVIL, ALLM_E_NOT_FOUND, 0, 0, "no file"},
+        {HUB_QUOTA, ALLM_E_QUOTA, 0, 0, "status 429"},
     };
     (void)state;
     setenv("HF_ENDPOINT", "http://hub", 1);
@@ -289,6 +309,7 @@ static void test_hub_pull(void **state) {
             cases[i].words)))
             fail_msg("case %d: status %d after %d: %s", (int)i, (int)status, s.n_gets, g.err.message);
         assert_int_equal(s.token_elsewhere, 0);
+        assert_int_equal(g.err.retry_after_ms, status == ALLM_E_QUOTA ? 7000 : 0);
         if (strstr(g.err.message, "secret")) fail_msg("the token is in the message: %s", g.err.message);
         assert_int_equal(hub_files_with(&g, ".incomplete"), cases[i].n_parts);
         int found = allm_hub_resolve(rt, "acme/m", path, sizeof path, &g.err) == ALLM_OK;
@@ -316,6 +337,33 @@ static void test_hub_pull(void **state) {
         allm_runtime_destroy(rt);
         hub_end(&g);
     }
+    unsetenv("HF_ENDPOINT");
+}
+
+/* What is left of another file under this one's name is found out by the hash, and the file fetched anew, once. */
+static void test_hub_pull_junk(void **state) {
+    static const int what[] = {HUB_GOOD, HUB_OTHER};
+    (void)state;
+    setenv("HF_ENDPOINT", "http://hub", 1);
+    for (size_t i = 0; i < ALLM__COUNT(what); i++)
+        for (size_t n = 100; n <= 3000; n += 2900) {
+            hub_rig             g;
+            hub_server          s;
+            allm_runtime_config rc = {0};
+            allm_runtime       *rt;
+            char                part[200], junk[3000];
+            hub_begin(&g), hub_server_init(&s, what[i]);
+            memset(junk, '?', sizeof junk);
+            snprintf(part, sizeof part, "models--acme--m/blobs/%s.incomplete", s.etag), hub_write(&g, part, junk, n);
+            rc.hub_dir = g.root, rc.transport = hub_transport, rc.transport_ctx = &s, rc.n_threads = 1;
+            assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
+            allm_status status = allm_hub_pull(rt, "acme/m", NULL, NULL, NULL, &g.err);
+            if (status != (i ? ALLM_E_REMOTE : ALLM_OK)) fail_msg("%d of junk: %s", (int)n, g.err.message);
+            assert_int_equal(s.n_gets, n == 100 ? 2 : 1);
+            assert_int_equal(hub_files_with(&g, ".incomplete"), 0);
+            allm_runtime_destroy(rt);
+            hub_end(&g);
+        }
     unsetenv("HF_ENDPOINT");
 }
 
@@ -416,5 +464,6 @@ static void test_hub_catalog(void **state) {
 static const struct CMUnitTest test_hub[] = {
     cmocka_unit_test(test_hub_names),      cmocka_unit_test(test_hub_hashes),  cmocka_unit_test(test_hub_golden),
     cmocka_unit_test(test_hub_pull),       cmocka_unit_test(test_hub_pull_stops), cmocka_unit_test(test_hub_catalog),
+    cmocka_unit_test(test_hub_pull_junk),
     cmocka_unit_test(test_hub_catalog_figures),
 };

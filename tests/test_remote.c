@@ -205,6 +205,28 @@ static void test_remote_unsupported(void **state) {
     remote_end(&g);
 }
 
+/* What no server can make anything of is told before anything is sent, too. */
+static void test_remote_bad_requests(void **state) {
+    static const char *const hi[] = {REMOTE_HI};
+    static const int32_t     id   = -1;
+    static const float       bias = 1;
+    remote_rig    g;
+    allm_sampling s = {0};
+    allm_request  q = remote_prompt("x");
+    (void)state;
+    remote_begin(&g, "openai", hi, 1);
+    for (int i = 0; i < 2; i++) {
+        q.template_kwargs = i ? "[1]" : "[";
+        assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_ARGUMENT);
+        assert_non_null(strstr(g.err.message, "template_kwargs"));
+    }
+    q.template_kwargs = NULL, q.sampling = &s, s.bias_ids = &id, s.bias = &bias, s.n_bias = 1;
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(g.err.message, "bias_ids[0] is -1, expected 0 or more"));
+    assert_int_equal(g.script.n_calls, 0);
+    remote_end(&g);
+}
+
 static void test_remote_open(void **state) {
     static const struct { const char *provider, *model, *base, *key, *options; allm_status status; } cases[] = {
         {"openai", NULL, "http://h", NULL, NULL, ALLM_OK},
@@ -300,6 +322,31 @@ static void test_remote_answers(void **state) {
     assert_int_equal(allm_generate(g.llm, &q, &r, &g.err), ALLM_OK);
     assert_string_equal(r.text, "Hi ");
     assert_int_equal(r.finish, ALLM_FINISH_STOP);
+    allm_response_free(&r);
+    remote_end(&g);
+}
+
+/* A transport that goes on when it is told to stop: what comes behind the end of an answer is no part of it. */
+static allm_status remote_deaf_transport(void *ctx, const allm_http *io, allm_error *err) {
+    static const char *const headers[] = {"Content-Type: text/event-stream"};
+    (void)err;
+    (void)io->on_head(io->self, 200, headers, 1);
+    for (const char *p = (const char *)ctx; *p; p++) (void)io->on_body(io->self, p, 1);
+    return ALLM_OK;
+}
+
+static void test_remote_behind_the_end(void **state) {
+#define REMOTE_HEY "data: {\"choices\":[{\"delta\":{\"content\":\"hey\"}}]}\n\n"
+    static const char body[] = REMOTE_HEY "data: [DONE]\n\n" REMOTE_HEY;
+    remote_rig    g = {0};
+    allm_config   c = {0};
+    allm_response r;
+    allm_request  q = remote_prompt("x");
+    (void)state;
+    c.transport = remote_deaf_transport, c.transport_ctx = (void *)(uintptr_t)body;
+    remote_begin_on(&g, "openai", c, NULL);
+    assert_int_equal(allm_generate(g.llm, &q, &r, &g.err), ALLM_OK);
+    assert_string_equal(r.text, "hey");
     allm_response_free(&r);
     remote_end(&g);
 }
@@ -503,10 +550,12 @@ static void test_remote_every_split(void **state) {
 
 /* ---- errors and tries */
 
-/* Half a second, doubled each time, less a random quarter; or what the server says, within a minute; or cancelled. */
+#define REMOTE_FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+/* Half a second, doubled each time, less a random quarter; or what the server says; or cancelled. */
 static void test_remote_pauses(void **state) {
     static const struct { int32_t i; int64_t retry_ms; double lo, hi; } cases[] = {
-        {0, 0, 0.375, 0.5}, {1, 0, 0.75, 1}, {0, 30, 0.03, 0.03}, {0, 600000, 0.375, 0.5}};
+        {0, 0, 0.375, 0.5}, {1, 0, 0.75, 1}, {0, 30, 0.03, 0.03}};
     allm__remote    r;
     allm__remote_io io;
     double          start;
@@ -536,6 +585,14 @@ static void test_remote_errors(void **state) {
         {REMOTE_ERROR("401", "34\r\n\r\n{\"error\":{\"message\":\"no such key\"}}"), REMOTE_HI, ALLM_E_AUTH, 1,
             "no such key"},
         {REMOTE_ERROR("403", "0\r\n\r\n"), REMOTE_HI, ALLM_E_AUTH, 1, ""},
+        {REMOTE_ERROR("401", "46\r\nx-request-id: k-123\r\n\r\n{\"error\":{\"message\":\"bad key: k-123, k-123\"}} "),
+            REMOTE_HI, ALLM_E_AUTH, 1, "bad key: *****, *****, request *****"}, /* a server that quotes the key */
+        {"HTTP/1.1 302 F\r\nLocation: " REMOTE_FIFTY REMOTE_FIFTY "12345678k-123\r\nContent-Length: 0\r\n\r\n",
+            REMOTE_HI, ALLM_E_REMOTE, 1, "12345678***)"}, /* which is cut */
+        {REMOTE_ERROR("403", "160\r\n\r\n") REMOTE_FIFTY REMOTE_FIFTY REMOTE_FIFTY "12345k-123", REMOTE_HI,
+            ALLM_E_AUTH, 1, "12345*****"},
+        {"HTTP/1.1 302 F\r\nLocation: http://evil/?k-123\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1,
+            "http://evil/?*****"},
         {REMOTE_ERROR("404", "19\r\n\r\n{\"error\":\"no model\"}"), REMOTE_HI, ALLM_E_NOT_FOUND, 1, "no model"},
         {REMOTE_ERROR("408", "0\r\n\r\n"), REMOTE_HI, ALLM_E_ARGUMENT, 1, ""},
         {REMOTE_ERROR("400", "54\r\n\r\n{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"x\"}}"),
@@ -550,8 +607,9 @@ static void test_remote_errors(void **state) {
             "http://evil/"},
         {"garbage", REMOTE_HI, ALLM_OK, 2, ""}, /* no answer came: another try */
         {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "cut off"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "no JSON came: <html>"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "completions: no text came"},
+        {"HTTP/1.1 204 N\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "completions: no text came"},
         {REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1,
             "before it was complete"},
         {REMOTE_SSE "data: {\"error\":{\"message\":\"slot failed\"}}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1, "slot failed"},
@@ -567,6 +625,7 @@ static void test_remote_errors(void **state) {
         if (status != cases[i].status || g.script.n_calls != cases[i].n_calls || !strstr(g.err.message, cases[i].words))
             fail_msg("case %d: status %d after %d calls: %s", (int)i, (int)status, g.script.n_calls, g.err.message);
         if (status == ALLM_E_QUOTA) assert_int_equal(g.err.retry_after_ms, 1);
+        if (status && g.err.message[strlen(g.err.message) - 1] == ' ') fail_msg("\"%s\"", g.err.message);
         if (strstr(g.err.message, "k-123")) fail_msg("the key is in the message: %s", g.err.message);
         if (status) assert_int_equal(g.err.status, status);
         allm_response_free(&r);
@@ -583,22 +642,23 @@ static void test_remote_errors(void **state) {
     remote_end(&g);
 }
 
-static void test_remote_retry_after(void **state) {
-    static const struct { const char *header; int64_t lo, hi; } cases[] = {
-        {"Retry-After: 2", 2000, 2000}, {"retry-after-ms: 1.5", 2, 2}, {"Retry-After: 0", 0, 0}, {"Retry-After: -1",
-            0, 0},
-        {"Retry-After: soon", 0, 0}, {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0, 0},
-        {"Retry-After: Fri, 01 Jan 2100 00:00:00 GMT", 1, INT64_MAX}, {"Retry-After: Fri, 01 Xan 2100 00:00:00 GMT",
-            0, 0},
+/* Who is asked to wait for more than a minute gives up at once, and says for how long. */
+static void test_remote_asked_to_wait(void **state) {
+    static const struct { const char *answer; allm_status status; int32_t ms; } cases[] = {
+        {"HTTP/1.1 429 X\r\nRetry-After: 61\r\nContent-Length: 0\r\n\r\n", ALLM_E_QUOTA, 61000},
+        {"HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n", ALLM_E_REMOTE, 3600000},
+        {"HTTP/1.1 401 X\r\nRetry-After: 61\r\nContent-Length: 0\r\n\r\n", ALLM_E_AUTH, 0},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
-        int64_t ms = allm__remote_retry_after(&cases[i].header, 1);
-        if (ms < cases[i].lo || ms > cases[i].hi) fail_msg("%s: %lld", cases[i].header, (long long)ms);
+        remote_rig   g;
+        allm_request q = remote_prompt("x");
+        remote_begin(&g, "openai", &cases[i].answer, 1);
+        assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), cases[i].status);
+        assert_int_equal(g.script.n_calls, 1);
+        assert_int_equal(g.err.retry_after_ms, cases[i].ms);
+        remote_end(&g);
     }
-    assert_int_equal(allm__remote_days(1970, 1, 1), 0);
-    assert_int_equal(allm__remote_days(2000, 3, 1), 11017);
-    assert_int_equal(allm__remote_days(1994, 11, 6), 9075);
 }
 
 /* Embeddings and lists of models. */
@@ -607,6 +667,13 @@ static void test_remote_lists(void **state) {
                                           "{\"index\":1,\"embedding\":[3,4]},{\"index\":0,\"embedding\":[1,2.5]}]}"};
     static const char *const models[]  = {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"models\":["
                                           "{\"name\":\"a:1b\",\"size\":7},{\"name\":\"b\"}]}"};
+    static const char *const twice[] = {"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"index\":0,\"embedding\":[3,4]},"
+                                        "{\"index\":0,\"embedding\":[1,2]}]}"};
+    static const char *const uneven[] = {"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"index\":0,\"embedding\":[3,4]},"
+                                         "{\"index\":1,\"embedding\":[1]}]}"};
+    static const char *const both[] = {"HTTP/1.1 200 OK\r\n\r\n{\"models\":[{\"name\":\"a.gguf\",\"size\":\"\"}],"
+                                       "\"object\":\"list\",\"data\":[{\"id\":\"a.gguf\"}]}"}; /* llama-server */
+    static const char *const second[] = {"HTTP/1.1 200 OK\r\n\r\n{\"models\":[],\"data\":[{\"id\":\"b\"}]}"};
     remote_rig        g;
     float             v[4];
     allm_str          texts[] = {{"x", 1}, {"y\"", 2}};
@@ -621,7 +688,24 @@ static void test_remote_lists(void **state) {
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 1, &g.err), ALLM_E_ARGUMENT);
     assert_non_null(strstr(g.err.message, "has 2 numbers, 1 expected"));
     assert_int_equal(allm_embed(g.llm, texts, 2, v, 0, &g.err), ALLM_E_ARGUMENT); /* not known before */
-    assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_ARGUMENT); /* more than asked for */
+    assert_non_null(strstr(g.err.message, "has 2 numbers, 0 expected"));
+    assert_int_equal(allm_embed(g.llm, texts, 1, v, 2, &g.err), ALLM_E_REMOTE); /* more than asked for */
+    assert_non_null(strstr(g.err.message, "a vector for text 1 came, of 1 from 0 on"));
+    remote_end(&g);
+    remote_begin(&g, "openai", twice, 1);
+    assert_int_equal(allm_embed(g.llm, texts, 2, v, 2, &g.err), ALLM_E_REMOTE);
+    assert_non_null(strstr(g.err.message, "two vectors came for text 0"));
+    remote_end(&g);
+    remote_begin(&g, "openai", uneven, 1);
+    assert_int_equal(allm_embed(g.llm, texts, 2, v, 2, &g.err), ALLM_E_REMOTE);
+    remote_end(&g);
+    remote_begin(&g, "openai", both, 1);
+    assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
+    assert_true(n == 1 && !strcmp(list[0].name, "a.gguf"));
+    remote_end(&g);
+    remote_begin(&g, "openai", second, 1);
+    assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
+    assert_true(n == 1 && !strcmp(list[0].name, "b"));
     remote_end(&g);
     remote_begin(&g, "ollama", models, 1);
     assert_int_equal(allm_models(g.llm, list, 1, &n, &g.err), ALLM_OK);
@@ -786,6 +870,38 @@ static void test_remote_floods(void **state) {
     }
 }
 
+/* More than we take: the message says what and from where. */
+static void test_remote_too_much(void **state) {
+    allm__buf    b = {&http_host, NULL, 0, 0, 0, 0};
+    remote_rig   g = {0};
+    allm_config  c = {0};
+    allm_request q = remote_prompt("x");
+    (void)state;
+    c.transport = remote_deaf_transport;
+    for (int i = 0; i < 129; i++) {
+        char one[200];
+        snprintf(one, sizeof one, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%d,\"id\":\"i%d\","
+                 "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n", i, i);
+        allm__buf_puts(&b, one);
+    }
+    c.transport_ctx = (void *)(uintptr_t)allm__buf_text(&b);
+    remote_begin_on(&g, "openai", c, NULL);
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_MEMORY);
+    if (!strstr(g.err.message, "more than 128 tool calls")) fail_msg("%s", g.err.message);
+    remote_end(&g);
+    b.len = 0;
+    allm__buf_puts(&b, "data: ");
+    char *room = allm__buf_room(&b, (16 << 20) + 1);
+    assert_non_null(room);
+    memset(room, 'x', (16 << 20) + 1);
+    c.transport_ctx = (void *)(uintptr_t)allm__buf_text(&b);
+    remote_begin_on(&g, "openai", c, NULL);
+    assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_E_REMOTE);
+    assert_string_equal(g.err.message, "https://api.openai.com/v1/chat/completions: a line of more than 16 MiB");
+    remote_end(&g);
+    allm__buf_free(&b);
+}
+
 static void test_remote_server(void **state) {
     static const struct { int what; const char *text; int32_t timeout_ms; allm_status status; allm_finish finish;
         int n; } cases[] = {
@@ -904,10 +1020,12 @@ static void test_remote_cancel(void **state) {
 
 static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_requests), cmocka_unit_test(test_remote_unsupported),
-        cmocka_unit_test(test_remote_open),
+        cmocka_unit_test(test_remote_open),     cmocka_unit_test(test_remote_bad_requests),
     cmocka_unit_test(test_remote_answers),  cmocka_unit_test(test_remote_tool_rounds),
         cmocka_unit_test(test_remote_errors),
-    cmocka_unit_test(test_remote_retry_after), cmocka_unit_test(test_remote_lists),
+    cmocka_unit_test(test_remote_asked_to_wait),
+    cmocka_unit_test(test_remote_behind_the_end), cmocka_unit_test(test_remote_too_much),
+    cmocka_unit_test(test_remote_lists),
            cmocka_unit_test(test_remote_memory),
     cmocka_unit_test(test_remote_images),   cmocka_unit_test(test_remote_bad_images),
     cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),

@@ -281,6 +281,16 @@ static const wire_case wire_cases[] = {
     {"openai", "{'error':null,'choices':[{'delta':{'content':'a'},'finish_reason':'stop'}]}",
      "text text='a' \nfinish reason='stop' \n"},
     {"openai", "[]", "error kind='incomplete' \n"},
+    /* an end mark behind nothing, or of another API, is no answer */
+    {"openai", "[DONE]", "error kind='incomplete' \n"},
+    {"openai", "{'choices':[{'delta':{'role':'assistant'}}]}\n[DONE]", ""},
+    {"anthropic", "{'type':'content_block_delta','index':0,'delta':{'text':'a'}}\n[DONE]",
+     "text text='a' \nerror kind='incomplete' \n"},
+    /* half of a pair of surrogates, as servers send it that cut UTF-16 */
+    {"openai",
+     "{'choices':[{'delta':{'content':'a\\ud83c'}}]}\n"
+     "{'choices':[{'delta':{'content':'\\udf0d\\ud83cb\\ud83c\\udf0d'},'finish_reason':'stop'}]}\n[DONE]",
+     "text text='a\xef\xbf\xbd' \ntext text='\xef\xbf\xbd\xef\xbf\xbd" "b\xf0\x9f\x8c\x8d' \nfinish reason='stop' \n"},
     {"openai", "{'choices':7}", "error kind='incomplete' \n"},
     {"anthropic", "{'type':'error','error':{'type':'rate_limit_error','message':'slow'}}",
      "error kind='rate_limit' message='slow' \n"},
