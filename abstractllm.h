@@ -50826,7 +50826,7 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
 }
 
 /* What may stand beside a text: all of a request but what the chat itself gives. */
-static allm_status allm__api_chat_extra(const allm__host *h, const char *text, const allm_request *extra,
+static allm_status allm__api_chat_extra(const allm_chat *chat, const char *text, const allm_request *extra,
                                         allm_error *err) {
     allm_request req = *extra;
     if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
@@ -50835,7 +50835,8 @@ static allm_status allm__api_chat_extra(const allm__host *h, const char *text, c
     if (!text && (req.n_files || req.n_images))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files and images go with a text, and text is NULL");
     req.prompt = text ? text : "";
-    return allm__api_request(h, &req, err);
+    if (!req.n_tools) req.tools = chat->tools, req.n_tools = chat->n_tools; /* which tool_choice may name */
+    return allm__api_request(&chat->host, &req, err);
 }
 
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
@@ -50846,7 +50847,7 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
     ALLM__LIVE(chat, "chat");
     memset(&zero, 0, sizeof zero);
     if (!extra) extra = &zero;
-    allm_status status = allm__api_chat_extra(&chat->host, text, extra, err);
+    allm_status status = allm__api_chat_extra(chat, text, extra, err);
     if (status || allm__talk_enter(chat, err)) return err->status;
     if (allm__api_check(chat->llm, "the chat's llm", err)) status = err->status;
     else if (!text && !chat->hist.n)

@@ -297,6 +297,27 @@ static void test_talk_tools(void **state) {
     script_end(&h);
 }
 
+/* A request without tools of its own may name one of the chat's; any other name is refused. */
+static void test_talk_tool_choice(void **state) {
+    static const struct { const char *choice; allm_status status; } rows[] = {
+        {"add", ALLM_OK}, {"required", ALLM_OK}, {"auto", ALLM_OK}, {"sub", ALLM_E_ARGUMENT}};
+    script_host h;
+    talk_fake   f    = {0};
+    allm_tool   tool = {"add", "adds", NULL, NULL, NULL};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = talk_fake_llm(&h, &f, "fake");
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_chat   *chat  = talk_new(&h, llm, (allm_chat_config){.tools = &tool, .n_tools = 1});
+        allm_request extra = {.tool_choice = rows[i].choice};
+        if (allm_chat_send(chat, "sum", &extra, NULL, &h.err) != rows[i].status)
+            fail_msg("%s: %s", rows[i].choice, h.err.message);
+        allm_chat_destroy(chat);
+    }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
 /* ---- overflow */
 
 /* Providers that cannot count refuse, until half of the older turns and again half of them are gone; the system's
