@@ -464,7 +464,9 @@ typedef struct allm_request {
     /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and
      * the model's form of calls allow that. "none": the tools are not shown. "required": the answer is one or more
      * calls, a tool's name: one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED
-     * name the tool or say what cannot be. It holds for the first answer, until tools have run. */
+     * name the tool or say what cannot be. It holds for the first answer, until tools have run. A call that is asked
+     * for without tools is ALLM_E_ARGUMENT. Beside a response_schema or a grammar a local model sees the tools, but its
+     * answer is that text and never a call: asking for one is ALLM_E_UNSUPPORTED, "tool_choice". */
     const char      *tool_choice;
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
@@ -46409,10 +46411,6 @@ static void allm__resp_free(allm_response *r) {
 /* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
-    if (!req->prompt || req->system)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
-                          "a raw request takes a prompt alone, %s needs a chat template",
-                          req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, 0, &buf, err);
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids,
@@ -48019,8 +48017,6 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
     if (allm__gen_wants(q, r->api->features, r->api->name, err)) return err->status;
     if (q->response_schema && q->grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
-    if (q->raw && (!q->prompt || q->system))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
     return ALLM_OK;
 }
 
@@ -48993,6 +48989,9 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
     int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
     int calls = allm__gen_tools_on(req) && !fixed;
+    if (allm__gen_tools_on(req) && fixed && req->tool_choice && strcmp(req->tool_choice, "auto"))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "tool_choice: an answer that has to fit a response_schema or a grammar cannot be a call");
     if (chat && (!fixed || thinks) && allm__gen_filter(&run->g, row, &tail, n_piece, calls, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
@@ -49480,15 +49479,26 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
     }
 }
 
-/* Images are for those who say that they can see; nobody else is bothered with them. */
-static allm_status allm__prov_sees(allm_llm *llm, const allm_request *req, allm_error *err) {
+/* What capabilities name is for those who say that they can do it; nobody else is bothered with it. What they do not
+ * name is the provider's to refuse; local models know better what the template of this very request shows. */
+static allm_status allm__prov_can(allm_llm *llm, const allm_request *req, allm_error *err) {
+    const int         sees = allm__vision_any(req);
+    uint32_t          features = UINT32_MAX & ~(uint32_t)(ALLM__GEN_TOOLS | ALLM__GEN_SCHEMA | ALLM__GEN_LOGPROBS);
     allm_capabilities can;
-    if (!allm__vision_any(req)) return ALLM_OK;
+    if (!sees && (llm->row.generate == allm__local_generate ||
+                  !(allm__gen_tools_on(req) || req->response_schema || req->n_logprobs)))
+        return ALLM_OK;
     memset(&can, 0, sizeof can);
     allm_status status = llm->row.capabilities ? llm->row.capabilities(llm->self, &can, err) : ALLM_OK;
-    if (status || can.vision) return status;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %s \"%.60s\" takes no images",
-                      llm->name[0] ? "the model" : "the provider", llm->name[0] ? llm->name : llm->row.name);
+    if (status) return status;
+    if (sees && !can.vision)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %s \"%.60s\" takes no images",
+                          llm->name[0] ? "the model" : "the provider", llm->name[0] ? llm->name : llm->row.name);
+    if (llm->row.generate == allm__local_generate) return ALLM_OK;
+    if (can.tools) features |= ALLM__GEN_TOOLS;
+    if (can.json_schema) features |= ALLM__GEN_SCHEMA;
+    if (can.logprobs) features |= ALLM__GEN_LOGPROBS;
+    return allm__gen_wants(req, features, llm->row.name, err);
 }
 
 /* One answer on an object that was entered. rounds: zeroed, but for keeps; its arena is the caller's to free. If it
@@ -49506,7 +49516,7 @@ static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *r
     relay.keeps = out || rounds->keeps || req->n_tools; /* what the model said goes back to it with the results */
     r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
-    if (!status) status = allm__prov_sees(llm, req, err);
+    if (!status) status = allm__prov_can(llm, req, err);
     if (!status) status = allm__prov_rounds(&relay, rounds, r, err);
     if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
     if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
@@ -50576,8 +50586,17 @@ static void allm__api_images(const allm_image *images, size_t n, const char *whe
     }
 }
 
+/* Arguments are a JSON object; NULL: an empty one. */
+static void allm__api_arguments(const allm__host *h, const char *args, size_t i, size_t i_call, allm_error *err) {
+    allm_error own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (err->status || !args || !allm__json_is_object(h, allm__str_of(args), "", &own)) return;
+    allm__fail(err, own.status == ALLM_E_MEMORY ? own.status : ALLM_E_ARGUMENT, NULL, -1,
+               "messages[%llu].tool_calls[%llu].arguments_json is no JSON object: %s", (unsigned long long)i,
+               (unsigned long long)i_call, own.message);
+}
+
 /* The texts of a message, which says something; calls have a name and arguments that are a JSON object. */
-static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
+static void allm__api_message(const allm__host *h, const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
     allm__api_text(m->content, "messages[%llu].content", i, err);
     allm__api_text(m->reasoning, "messages[%llu].reasoning", i, err);
@@ -50600,6 +50619,7 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
         allm__api_text(c->id, "id of a tool call of messages[%llu]", i, err);
         allm__api_text(c->name, "name of a tool call of messages[%llu]", i, err);
         allm__api_text(c->arguments_json, "arguments_json of a tool call of messages[%llu]", i, err);
+        allm__api_arguments(h, c->arguments_json, i, k, err);
     }
 }
 
@@ -50635,6 +50655,8 @@ static void allm__api_tools(const allm__host *h, const allm_request *req, allm_e
     if (!known && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                    "tool_choice is \"%.60s\", expected auto, none, required or a tool's name", choice);
+    if (choice && !strcmp(choice, "required") && !req->n_tools && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tool_choice is \"required\", and there are no tools to call");
 }
 
 /* What a request must hold whatever the provider. */
@@ -50648,6 +50670,10 @@ static allm_status allm__api_request(const allm__host *h, const allm_request *re
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+    if (req->raw && (req->system || req->n_messages))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a raw request takes a prompt alone, %s needs a chat template",
+                          req->system ? "a system prompt" : "a list of messages");
     if (allm__vision_any(req) && (req->n_prompt_ids || req->raw))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "images need a chat: a prompt or messages that are not raw");
     if (req->n_tools && (req->n_prompt_ids || req->raw))
@@ -50669,9 +50695,10 @@ static allm_status allm__api_request(const allm__host *h, const allm_request *re
     allm__api_text(req->response_schema, "response_schema", 0, err);
     allm__api_text(req->grammar, "grammar", 0, err);
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
-        if (!req->messages[i].role)
-            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        allm__api_message(&req->messages[i], i, err);
+        if (!req->messages[i].role || !*req->messages[i].role)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is %s", (unsigned long long)i,
+                       req->messages[i].role ? "empty" : "NULL");
+        allm__api_message(h, &req->messages[i], i, err);
     }
     allm__api_tools(h, req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
@@ -50863,18 +50890,9 @@ ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *m
     ALLM__NEED(message);
     if (!message->role || !*message->role)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the message has no role");
-    allm__api_message(message, 0, err);
+    allm__api_message(&chat->host, message, 0, err);
     if (err->status || allm__talk_enter(chat, err)) return err->status;
-    allm_status status = ALLM_OK;
-    for (size_t i = 0; i < message->n_tool_calls && !status; i++) {
-        allm_error  own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
-        const char *args = message->tool_calls[i].arguments_json;
-        if (args && allm__json_is_object(&chat->host, allm__str_of(args), "", &own))
-            status = allm__fail(err, own.status == ALLM_E_MEMORY ? own.status : ALLM_E_ARGUMENT, NULL, -1,
-                                "tool_calls[%llu].arguments_json is no JSON object: %s", (unsigned long long)i,
-                                own.message);
-    }
-    if (!status) status = allm__hist_add(&chat->hist, message, NULL, err);
+    allm_status status = allm__hist_add(&chat->hist, message, NULL, err);
     allm__talk_leave(chat);
     return status;
 }

@@ -1545,7 +1545,8 @@ static void test_prov_calls_two(void **state) {
     prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, ""};
     const allm_tool tools[] = {{"add", NULL, NULL, prov_calls_echo, own[0]},
                                {"sub", NULL, NULL, prov_calls_echo, own[1]}};
-    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p};
+    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p,
+                                .capabilities = script_can};
     allm_request    req     = {.prompt = "?", .tools = tools, .n_tools = 2};
     allm_response   r;
     (void)state;
@@ -1591,6 +1592,7 @@ static void test_prov_calls_none(void **state) {
         script_begin(&h, 1);
         c.runtime = h.rt, c.model = "any", t.result = "Q";
         row.name = "calls", row.open = prov_calls_open, row.generate = prov_calls_generate, row.ctx = &p;
+        row.capabilities = script_can;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_llm    *llm = script_open(&h, "calls", c);
         allm_request req = prov_tool_request(&t, &tool, 1);
@@ -1621,6 +1623,7 @@ static void test_prov_seed_of_rounds(void **state) {
         script_begin(&h, 1);
         c.runtime = h.rt, c.model = "any";
         row.name = "seeds", row.open = prov_seeds_open, row.generate = prov_seeds_generate, row.ctx = &s;
+        row.capabilities = script_can;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_llm    *llm = script_open(&h, "seeds", c);
         allm_request req = prov_tool_request(&t, &tool, 1);

@@ -65,7 +65,7 @@ static allm_status talk_fake_count(void *self, const allm_request *req, int32_t 
 static allm_llm *talk_fake_llm(script_host *h, talk_fake *f, const char *name) {
     allm_provider p = {0};
     allm_config   c = {0};
-    p.name = name, p.open = talk_fake_open, p.generate = talk_fake_generate, p.ctx = f;
+    p.name = name, p.open = talk_fake_open, p.generate = talk_fake_generate, p.ctx = f, p.capabilities = script_can;
     if (f->n_count_ctx) p.count = talk_fake_count;
     c.model = "any";
     assert_int_equal(allm_provider_register(h->rt, &p, &h->err), ALLM_OK);
@@ -990,6 +990,7 @@ static allm_status talk_fault_body(const allm__host *host, void *ctx) {
     rc.allocator = host->mem, rc.n_threads = 1;
     allm_status status = allm_runtime_create(&rc, &rt, &err);
     row.name = "fake", row.open = talk_fake_open, row.generate = talk_fake_generate, row.ctx = &f;
+    row.capabilities = script_can;
     lc.runtime = rt, lc.model = "any", f.n_call = 1, f.limit = 60;
     if (!status) status = allm_provider_register(rt, &row, &err);
     if (!status) status = allm_create("fake", &lc, &llm, &err);
@@ -1050,6 +1051,7 @@ static void test_talk_many(void **state) {
 static const struct CMUnitTest test_talk[] = {
     cmocka_unit_test(test_talk_turns),     cmocka_unit_test(test_talk_failures),
     cmocka_unit_test(test_talk_add_errors), cmocka_unit_test(test_talk_tools),
+    cmocka_unit_test(test_talk_tool_choice),
     cmocka_unit_test(test_talk_overflow),  cmocka_unit_test(test_talk_overflow_local),
     cmocka_unit_test(test_talk_prefix),    cmocka_unit_test(test_talk_prefix_smollm2),
     cmocka_unit_test(test_talk_save_load), cmocka_unit_test(test_talk_system_once),
