@@ -28991,10 +28991,11 @@ static allm_status allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const all
 static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, const allm__chat_request *r, int way,
                                    allm__val *list, allm_error *err) {
     static const char *const wants_text[] = {" functools[", ">>>all"}; /* FireFunction, Functionary 3.2 */
-    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, last = first;
+    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, last = first, silent;
     const char  *system = r->system, *folded = NULL;
     size_t       i_first = 0;
     int          as_text = way == ALLM__CHAT_STRINGS;
+    int          knows_calls = allm__str_find(c->source, ALLM__S("tool_calls"), 0) != SIZE_MAX; /* else: texts alone */
     allm_status  status  = ALLM_OK;
     for (size_t i = 0; i < ALLM__COUNT(wants_text); i++)
         as_text |= allm__str_find(c->source, allm__str_of(wants_text[i]), 0) != SIZE_MAX;
@@ -29008,6 +29009,7 @@ static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, con
                                 i_first && way <= ALLM__CHAT_STRINGS ? r->messages[0].role : "system", NULL, 0, err);
     for (size_t i = i_first; i < r->n_messages && !status; i++) {
         const allm_message *m    = &r->messages[i];
+        if (!m->content && m->n_tool_calls && !knows_calls) silent = *m, silent.content = "", m = &silent;
         const char         *role = way > ALLM__CHAT_STRINGS && !strcmp(m->role, "developer") ? "system" : m->role;
         int                 here = folded && !strcmp(m->role, "user");
         status = allm__chat_add(ctx, *list, m, i, role, here ? folded : NULL, as_text, err);
