@@ -31066,6 +31066,14 @@ static allm_status allm__filt_finish(allm__filt *f, int ended, allm_error *err) 
     return allm__filt_check(f, err);
 }
 
+/* What the end has left out, a call that was cut off, as text: for a listener who has to have all that was written. */
+static allm_status allm__filt_tell_cut(allm__filt *f, allm_error *err) {
+    if (f->status || !f->text_cut || !f->in_call) return f->status;
+    allm__filt_no_call(f, NULL, 0, err);
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 0, err);
+    return f->status;
+}
+
 /* ---- which form, and the beginning */
 
 static int allm__filt_has_word(const char *names, allm_str name) {
@@ -46994,6 +47002,7 @@ static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm
 /* The answer has ended: what the filter holds back comes. */
 static allm_status allm__gen_finish(allm__gen *g, allm_error *err) {
     if (!g->filt || allm__filt_finish(g->filt, g->finish == ALLM_FINISH_STOP, err)) return err->status;
+    if (allm__filt_tell_cut(g->filt, err)) return err->status;
     if (g->finish == ALLM_FINISH_STOP && g->filt->n_done) g->finish = ALLM_FINISH_TOOL_CALLS;
     return ALLM_OK;
 }

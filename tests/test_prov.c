@@ -1741,6 +1741,35 @@ static void test_prov_tools(void **state) {
     script_end(&h);
 }
 
+/* An answer that is cut off within a call: what there is of it is text, however much of the call was told before. */
+static void test_prov_tools_cut(void **state) {
+    static const char whole[] =
+        "Let me. <tool_call>{\"name\": \"add\", \"arguments\": {\"x\": [1, 2]}}</tool_call>";
+    static const size_t ends[] = {8, 14, 19, 57}; /* of the first tokens' texts */
+    make_gguf     w = prov_tool_model();
+    script_host   h;
+    allm_tool     tool;
+    allm_response r = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    for (int32_t n = 2; n <= 5; n++) {
+        prov_tool    t   = {0};
+        allm_request req = prov_tool_request(&t, &tool, 1);
+        req.max_tokens = n;
+        prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+        if (n < 5 && (r.text_len != ends[n - 1] || memcmp(r.text, whole, ends[n - 1])))
+            fail_msg("%d tokens: \"%s\"", (int)n, r.text);
+        assert_true(r.finish == ALLM_FINISH_LENGTH && !t.n_runs && r.n_tool_calls == (size_t)(n == 5));
+        assert_true(n != 4 || !strncmp(t.pieces, "{\"x\":[1", 7));
+        if (n == 5) assert_string_equal(r.text, "Let me."); /* the call is whole, but its answer was cut off */
+    }
+    allm_response_free(&r);
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
 /* A model whose template shows no tools is given none: capabilities say so, a request that brings some is refused
  * before the prompt is looked at, and what needs none goes on. */
 static void prov_tools_unknown(allm_llm *llm, script_host *h, int32_t *n_refused) {
@@ -1938,6 +1967,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
     cmocka_unit_test(test_prov_calls_two), cmocka_unit_test(test_prov_calls_none),
+    cmocka_unit_test(test_prov_tools_cut),
     cmocka_unit_test(test_prov_tools_unknown),
     cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),
