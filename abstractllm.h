@@ -49682,6 +49682,7 @@ static void allm__job_free(allm_job *job) {
 
 static void allm__job_finish(allm_job *job, allm_status status) {
     if (status && !job->err.status) allm__fail(&job->err, status, NULL, -1, "cancelled");
+    if (status == ALLM_E_CANCELLED) job->resp.finish = ALLM_FINISH_CANCELLED; /* also of one that never began */
     job->status = status, job->done = 1;
 }
 
