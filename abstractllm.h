@@ -556,9 +556,11 @@ typedef struct allm_provider {
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
     /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
-     * the numbers of *out; the library builds text and calls from the chunks, makes text of a call whose arguments are
-     * no JSON object, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call is then
-     * ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
+     * the numbers of *out (and finish, but nothing else: its pointers are the library's); the library builds text and
+     * calls from the chunks, runs tools and sends ALLM_DONE. Calls come one after another, i_tool_call counted from 0
+     * in every answer; what came as a call without a name or a number of its own, or whose arguments are no JSON
+     * object, becomes text. Has to end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is
+     * returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -14508,15 +14510,18 @@ static void allm__wire_token_text(allm__wire *w, int field) {
     w->s[field].len = 0;
 }
 
-/* Is this piece of a call the first one? It has a name. OpenAI numbers the calls; there are servers that repeat id and
- * name in later pieces, that give no number, and that give all calls the same one. */
+/* Is this piece of a call the first one? It has a name, or begins all the same: that is no call, but nor is it to be
+ * lost. OpenAI numbers the calls; there are servers that repeat id and name in later pieces, that give no number, and
+ * that give all calls the same one. */
 static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
     int      named = w->s[ALLM__WIRE_F_NAME].len > 0, numbered = w->has >> ALLM__WIRE_F_INDEX & 1;
+    int      says  = w->s[ALLM__WIRE_F_ARGS].len > 0;
     allm_str id    = allm__wire_s(w, ALLM__WIRE_F_ID), last = allm__stream_text(&w->last_id);
     int      other = id.len && !allm__str_eq(id, last);
-    if (w->api != ALLM__WIRE_OPENAI) return named;
+    if (w->api != ALLM__WIRE_OPENAI)
+        return named || (w->api == ALLM__WIRE_OLLAMA && says) || (w->api == ALLM__WIRE_ANTHROPIC && id.len);
     if (!named && (!numbered || *index == w->last_number)) return *index = w->last_call, 0;
-    if (!named || (numbered && *index < w->last_number)) return 0;
+    if ((!named && !says) || (numbered && *index < w->last_number)) return 0;
     w->last_id.len = 0;
     allm__buf_put(&w->last_id, id.ptr, id.len);
     if (*index == w->last_number || *index <= w->last_call) {
@@ -48088,7 +48093,6 @@ static int allm__remote_full(allm__remote_run *n, size_t n_bytes) { /* no memory
 static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
     allm__remote_tool *t    = &n->tools[i];
     allm_str           args = allm__stream_text(&t->args);
-    if (!t->name.len) return 0;
     if (!t->opened++ && allm__remote_chunk(n, ALLM_TOOL_CALL, ALLM__S(""), i, t->name.ptr)) return 1;
     t->opened = 1;
     if (args.len == t->n_sent) return 0;
@@ -48691,10 +48695,15 @@ static size_t allm__relay_put(allm__relay *r, const char *text, size_t n) { /* t
     return at;
 }
 
+/* Is this a piece of the last call, or the beginning of the next one? */
+static int allm__relay_follows(const allm__relay *r, const allm_chunk *chunk) {
+    const int64_t i = chunk->i_tool_call, n = (int64_t)r->n_calls;
+    return i == n || (n && i == n - 1);
+}
+
 /* A piece of a call; the first one begins it. */
 static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
-    if (chunk->i_tool_call < 0) return;
-    if ((size_t)chunk->i_tool_call >= r->n_calls) {
+    if ((size_t)chunk->i_tool_call == r->n_calls) {
         allm__relay_call c = {0, 0, 0, 0};
         if (!allm__grow(r->text.host, (void **)&r->calls, &r->cap_calls, r->n_calls, r->n_calls + 1, sizeof c)) {
             r->bytes.failed = 1;
@@ -48706,8 +48715,8 @@ static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
         c.args = r->bytes.len;
         r->calls[r->n_calls++] = c;
     }
-    allm__relay_call *last = &r->calls[r->n_calls - 1]; /* a call that is over gets no more */
-    if ((size_t)chunk->i_tool_call + 1 != r->n_calls || last->id) return;
+    allm__relay_call *last = &r->calls[r->n_calls - 1];
+    if (last->id) return; /* a call that is over gets no more */
     allm__buf_put(&r->bytes, chunk->text, chunk->len);
     last->n_args += chunk->len;
 }
@@ -48727,6 +48736,10 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
     if ((int32_t)chunk.event == ALLM__EVENT_ID) return allm__relay_id(r, &chunk), r->bytes.failed;
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
+    if (chunk.event == ALLM_TOOL_CALL && !allm__relay_follows(r, &chunk)) { /* no call: text, if it says anything */
+        if (!chunk.len) return 0;
+        chunk.event = ALLM_TEXT, chunk.i_tool_call = 0, chunk.tool_name = NULL;
+    }
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
     if (chunk.event == ALLM_REASONING && r->keeps) allm__buf_put(&r->reasoning, chunk.text, chunk.len);
     if (chunk.event == ALLM_TOOL_CALL) allm__relay_piece(r, &chunk), chunk.i_tool_call += r->n_before;
@@ -49324,7 +49337,10 @@ static int allm__round_calls(allm__rounds *t, allm__relay *r) {
         const allm__relay_call *c    = &r->calls[i];
         allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
         char                    id[24];
-        if (!allm__round_complete(t->arena.host, args)) { allm__round_tell(r, args); continue; }
+        if (!r->bytes.ptr[c->name] || !allm__round_complete(t->arena.host, args)) {
+            allm__round_tell(r, args);
+            continue;
+        }
         snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
         const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
         allm_tool_call *to    = &t->calls[t->n_calls++];

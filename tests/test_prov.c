@@ -1502,6 +1502,7 @@ typedef struct prov_calls {
     int32_t n, n_rounds;
     int     says_so; /* finish */
     char    seen[300]; /* the messages of the last round */
+    int32_t from;      /* the number of the first call */
 } prov_calls;
 
 static allm_status prov_calls_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
@@ -1520,7 +1521,8 @@ static allm_status prov_calls_generate(void *self, const allm_request *req, allm
     req->on_chunk(&text, req->on_chunk_ctx);
     if (p->n_rounds++) return ALLM_OK;
     for (int32_t i = 0; i < p->n; i++) {
-        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, i, p->calls[i].name, 0};
+        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, p->from + i,
+                        p->calls[i].name, 0};
         if (req->on_chunk(&c, req->on_chunk_ctx)) return ALLM_OK;
     }
     if (p->says_so) out->finish = ALLM_FINISH_TOOL_CALLS;
@@ -1542,7 +1544,7 @@ static allm_status prov_calls_echo(void *ctx, const char *arguments, const char 
 static void test_prov_calls_two(void **state) {
     script_host     h;
     char            own[2][40];
-    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, ""};
+    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, "", 0};
     const allm_tool tools[] = {{"add", NULL, NULL, prov_calls_echo, own[0]},
                                {"sub", NULL, NULL, prov_calls_echo, own[1]}};
     allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p,
@@ -1573,12 +1575,16 @@ static void test_prov_calls_none(void **state) {
         allm_status status;
         allm_finish finish;
     } rows[] = {
-        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, ""}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, ""}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, "", 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"", "{}"}}, 1, 0, 1, "", 0}, 0, "ok{}", 0, 0, ALLM_OK, ALLM_FINISH_STOP}, /* nobody's name */
+        {{{{NULL, "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{}", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{\"a\":1}"}}, 1, 0, 1, "", -1}, 0, "ok{\"a\":1}", 0, 0, ALLM_OK, ALLM_FINISH_STOP}, /* numbers */
+        {{{{"sub", "{\"a\":1}"}}, 1, 0, 1, "", 1000000}, 0, "ok{\"a\":1}", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, "", 0}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, "", 0}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
@@ -1711,6 +1717,11 @@ static void test_prov_tools(void **state) {
     tool.run = NULL, t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
     assert_true(!r.text_len && r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+    for (int i = 0; i < 2; i++) { /* an answer of a fixed form is no call */
+        req.response_schema = i ? NULL : "{}", req.grammar = i ? "root ::= \"P\"" : NULL;
+        prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "tool_choice: ");
+    }
+    req.grammar = NULL;
     /* a dead end: the vocabulary has no word for what has to come */
     tool.parameters_schema = "{\"type\":\"object\",\"properties\":{\"y\":{}},\"required\":[\"y\"]}", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_GRAMMAR, "dead end");
