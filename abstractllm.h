@@ -436,8 +436,11 @@ typedef struct allm_chunk {
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
  * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
-    const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
-    const allm_message *messages;        /* ... or [n_messages] messages */
+    /* Either a prompt, and a system prompt (as a message of the system: ALLM_E_UNSUPPORTED, "system_prompt", before any
+     * work, where the chat template of a local model leaves it out) ... */
+    const char         *prompt, *system;
+    const allm_message *messages; /* ... or [n_messages] messages. Where the capabilities of a local model say
+                                     multi_turn 0, its template leaves earlier ones out, and the log says so */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
@@ -519,7 +522,8 @@ typedef enum allm_overflow { /* what becomes of a conversation that is longer th
                                   much quicker, but not the same bits as a conversation that began there */
 } allm_overflow;
 
-typedef struct allm_chat allm_chat; /* a conversation: its messages, and the model that answers */
+typedef struct allm_chat allm_chat; /* a conversation: its messages, and the model that answers, which sees all of them
+                                       if its capabilities say multi_turn */
 typedef struct allm_chat_config {   /* copied, with all texts; what the tools' ctx point to has to live on */
     const char      *system; /* system prompt, the first of what the model is told; NULL: none, or the file's */
     const allm_tool *tools;  /* [n_tools] for every request that brings none */
@@ -46580,15 +46584,30 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     return status;
 }
 
-/* Does the second-last of these messages reach the model? Its content is a word that no template has. Quietly: a
- * template that has to be helped says so when it is used. */
-static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, const allm_message *messages, size_t n,
+/* What a template may keep of a conversation beside its last message. */
+enum { ALLM__GEN_SYSTEM, ALLM__GEN_TURNS };
+
+/* Does the second-last of some messages reach the model, by the template of a request like this one (NULL: of a plain
+ * one)? Its content is a word that no template has. Quietly: a template that has to be helped says so when it is
+ * used. */
+static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, int what, const allm_request *like,
                                    int32_t *keeps, allm_error *err) {
+#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL, NULL, 0}
+    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
+                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
+                                          ALLM__TURN("user", "b")};
+#undef ALLM__TURN
+    const allm_message *messages = what == ALLM__GEN_SYSTEM ? system : turns;
+    const size_t        n        = what == ALLM__GEN_SYSTEM ? ALLM__COUNT(system) : ALLM__COUNT(turns);
     allm__host   quiet = *h;
     allm__buf    out   = {&quiet, NULL, 0, 0, 0, 0};
     allm__spans  user  = {&quiet, NULL, 0, 0, 0};
     allm_request req   = {0};
     req.messages = messages, req.n_messages = n, quiet.log = NULL;
+    if (like) {
+        req.tools = like->tools, req.n_tools = like->n_tools, req.tool_choice = like->tool_choice;
+        req.template_kwargs = like->template_kwargs;
+    }
     allm_status status = allm__gen_render(m, &req, 1, &out, &user, err);
     allm_str    word   = allm__str_of(messages[n - 2].content);
     *keeps             = !status && allm__str_find(allm__str(out.ptr, out.len), word, 0) != SIZE_MAX;
@@ -48993,6 +49012,25 @@ static allm_status allm__local_bound(allm__local *l, const allm_request *req, al
                                 chat ? &lead : NULL, &l->trie, err);
 }
 
+/* Would the template of this request leave out what it says beside its last message? A system prompt is refused then;
+ * of earlier turns only the log tells: a chat with such a model, a teller of stories for example, is worth having. */
+static allm_status allm__local_keeps(allm__local *l, const allm_request *req, allm_error *err) {
+    const allm__host *h     = &l->model->host;
+    int32_t           keeps = 1;
+    size_t            n_system = req->system != NULL, n_turns = 0;
+    if (!l->model->tmpl || req->raw || req->n_prompt_ids) return ALLM_OK;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (allm__chat_is_system(&req->messages[i])) n_system++;
+        else n_turns++;
+    if (n_system && allm__gen_keeps(h, l->model, ALLM__GEN_SYSTEM, req, &keeps, err)) return err->status;
+    if (!keeps)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "system_prompt: the model's chat template leaves it out");
+    if (n_turns > 1 && allm__gen_keeps(h, l->model, ALLM__GEN_TURNS, req, &keeps, err)) return err->status;
+    if (!keeps)
+        allm__log(&l->rt->host, ALLM_LOG_WARN, "multi_turn: the model's chat template leaves earlier messages out");
+    return ALLM_OK;
+}
+
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
     allm__host    *h = &l->model->host;
@@ -49008,7 +49046,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (allm__gen_tools_on(req) && !allm__gen_knows_tools(source))
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "tools: the model's chat template shows it none, or has no known form of calls");
-    if (allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
+    if (allm__local_keeps(l, req, err) || allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
     const allm__filt_row *row = allm__filt_detect(source);
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
     int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
@@ -49110,11 +49148,6 @@ static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL, NULL, 0}
-    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
-                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
-                                          ALLM__TURN("user", "b")};
-#undef ALLM__TURN
     allm_str source = l->model->chat_template, for_tools = source;
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     allm__model_info(l->model, &info);
@@ -49123,8 +49156,9 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     out->json_schema = out->streaming;
 #endif
     out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
-    if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
-                              allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
+    if (info.has_template &&
+        (allm__gen_keeps(&l->model->host, l->model, ALLM__GEN_SYSTEM, NULL, &out->system_prompt, err) ||
+         allm__gen_keeps(&l->model->host, l->model, ALLM__GEN_TURNS, NULL, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl) out->tools = out->parallel_tools = allm__gen_knows_tools(for_tools);
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
