@@ -46167,8 +46167,8 @@ static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, 
     size_t             from  = out->len;
     int                wide  = 1, latin1;
     if (magic && magic->kind == ALLM__MAGIC_IMAGE)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
-                          magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %.160s is %s, and this model takes no images",
+                          path, magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
     if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
         allm__gen_utf32(out, p + 4, n - 4, p[0] == 0);
