@@ -214,8 +214,9 @@ typedef struct allm_allocator { /* all zero: malloc and free. Called from any th
 } allm_allocator;
 
 typedef struct allm_source { /* where a model is read from: exactly one of path, data, read */
-    const char *path;        /* GGUF file (any part of a split one), UTF-8. It is mapped where the system can: it must
-                                not shrink or change while the model is open (see ABSTRACTLLM_NO_MMAP) */
+    const char *path;        /* GGUF file (any part of a split one) or model folder, UTF-8. Files are mapped where the
+                                system can: they must not shrink or change while the model is open (see
+                                ABSTRACTLLM_NO_MMAP) */
     const void *data;        /* bytes in memory, used in place: must outlive the model */
     size_t      n_bytes;
     /* A reader: copies at most n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. Called only
@@ -391,8 +392,8 @@ typedef struct allm_tool { /* what the model may call */
                                        has a value of another form, such as {"type": 5} (which ABSTRACTLLM_NO_GRAMMAR
                                        does not look at); the message names the tool, line and column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
-     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
-     * message has the name of run's status and the message of its *err. */
+     * for the model, NULL: an empty one, owned by the tool and copied when run returns. An error ends the request with
+     * ALLM_E_TOOL, whose message has the name of run's status and the message of its *err. */
     allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
     void *ctx;
 } allm_tool;
@@ -445,7 +446,8 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
                                   file's name and size). One that is no text is ALLM_E_FORMAT, however large. Image
-                                  files among them are as `images` */
+                                  files among them are as `images`. A registered provider reads them itself, but for
+                                  those of allm_chat_send */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -460,7 +462,9 @@ typedef struct allm_request {
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
      * `run`, these run and their results go back to the model, until it answers; else the calls are in the response,
-     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run.
+     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run, and so are
+     * the complete calls of an answer that was cut off (ALLM_FINISH_LENGTH), of which none runs, in a chat's history
+     * too. Of tools with the same name the first runs. A server's answer has 128 calls at most (ALLM_E_MEMORY).
      * ALLM_E_UNSUPPORTED, "tools", before any work, where capabilities lack them. */
     const allm_tool *tools;
     size_t           n_tools;
@@ -563,8 +567,12 @@ typedef struct allm_provider {
      * the numbers of *out (and finish, but nothing else: its pointers are the library's); the library builds text and
      * calls from the chunks, runs tools and sends ALLM_DONE. Calls come one after another, i_tool_call counted from 0
      * in every answer; what came as a call without a name or a number of its own, or whose arguments are no JSON
-     * object, becomes text. Has to end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is
-     * returned. Never called twice at a time for one self. */
+     * object, becomes text. Texts of chunks are passed on as they come: to send whole UTF-8, to end at req's stop texts
+     * and to read its files (which a chat has put into its message) is generate's own work. It is not asked for tools,
+     * response_schema, logprobs and images that its capabilities lack: all of them, without that function; what those
+     * do not name (raw, prompt_ids, grammar, tool_choice, template_kwargs) it has to refuse itself. Has to end when
+     * on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time
+     * for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -807,13 +815,14 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
  * state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back. config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of
- * llm's kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of
- * another kind of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT,
- * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says
- * ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND
- * (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context),
- * ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
+ * back; a message without "content" has an empty one. config as for allm_chat_create; its system prompt and title count
+ * before the file's. State that a provider of llm's kind has saved is taken up by llm; without any the next
+ * allm_chat_send evaluates the messages. State of another kind of provider is left to that; if its file is there, it
+ * has to be sound. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column),
+ * ALLM_E_MEMORY; unless config says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it), and of
+ * llm's own kind ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache), ALLM_E_CONTEXT
+ * (longer than llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering); *out is then
+ * NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -924,11 +933,11 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id);
 /* Non-zero if the id ends an answer; 0 for an id outside the vocabulary. */
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id);
-/* Renders the model's chat template for req (prompt, system, messages, files, template_kwargs), with the generation
- * prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are in all.
- * Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly one of
- * prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it raises,
- * does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
+/* Renders the model's chat template for req (prompt, system, messages, files, tools, template_kwargs), with the
+ * generation prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are
+ * in all. Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly
+ * one of prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it
+ * raises, does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
  * ALLM_E_MEMORY (also files beyond their limits); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err);

@@ -2224,7 +2224,8 @@ static void test_api_tool_schemas(void **state) {
 /* What no provider can make anything of: the same answer from everybody, before anybody works. */
 static void test_api_requests_of_all(void **state) {
     static const allm_tool_call empty = {"1", "add", ""}, list = {"1", "add", "[]"};
-    static const allm_message   no_role[]  = {{.role = "", .content = "a"}}, good[] = {{.role = "user", .content = "a"}},
+    static const allm_message   good[]     = {{.role = "user", .content = "a"}},
+                                no_role[]  = {{.role = "", .content = "a"}},
                                 no_args[]  = {{.role = "assistant", .tool_calls = &empty, .n_tool_calls = 1}},
                                 two_args[] = {{.role = "assistant", .tool_calls = &list, .n_tool_calls = 1}};
     static const struct { allm_request r; const char *says; } rows[] = {

@@ -1575,9 +1575,11 @@ static void test_prov_calls_none(void **state) {
         allm_status status;
         allm_finish finish;
     } rows[] = {
-        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{\"x\": ", 1, 0, ALLM_OK,
+         ALLM_FINISH_TOOL_CALLS},
         {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, "", 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok", 2, 0, ALLM_OK, /* no tool */
+         ALLM_FINISH_TOOL_CALLS},
         {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
         {{{{"", "{}"}}, 1, 0, 1, "", 0}, 0, "ok{}", 0, 0, ALLM_OK, ALLM_FINISH_STOP}, /* nobody's name */
         {{{{NULL, "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{}", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
@@ -1781,6 +1783,48 @@ static void test_prov_tools_cut(void **state) {
     script_end(&h);
 }
 
+/* What a template leaves out: a system prompt is refused by name, earlier turns are told of in the log. */
+static void prov_hear_log(void *ctx, allm_log_level level, const char *text) {
+    *(int *)ctx += level == ALLM_LOG_WARN && !strncmp(text, "multi_turn: ", 12);
+}
+
+static void test_prov_left_out(void **state) {
+    static const allm_message system[] = {{.role = "system", .content = "Be a pirate."},
+                                          {.role = "user", .content = "a"}},
+                              turns[]  = {{.role = "user", .content = "a"}, {.role = "assistant", .content = "b"},
+                                          {.role = "user", .content = "c"}};
+    static const char *const templates[] = {
+        "{{ messages[-1].content }}", "{% for m in messages %}{{ m.content }}{% endfor %}", NULL};
+    static const struct { allm_request r; allm_status lacking; int warns; } rows[] = {
+        {{.prompt = "a", .max_tokens = 1}, ALLM_OK, 0},
+        {{.prompt = "a", .system = "Be a pirate.", .max_tokens = 1}, ALLM_E_UNSUPPORTED, 0},
+        {{.messages = system, .n_messages = 2, .max_tokens = 1}, ALLM_E_UNSUPPORTED, 0},
+        {{.messages = turns, .n_messages = 3, .max_tokens = 1}, ALLM_OK, 1},
+        {{.prompt = "a", .raw = 1, .max_tokens = 1}, ALLM_OK, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(templates); i++) { /* the first one leaves out, the last is ChatML */
+        make_script p = make_script_new((const char *[]){"", "?", "a", "b", "c", NULL});
+        script_host h;
+        int         n = 0;
+        p.chat_template = templates[i], p.n_ctx = 512;
+        make_gguf w     = make_script_file(&p);
+        script_begin_with(&h, (allm_runtime_config){.n_threads = 1, .log = prov_hear_log, .log_ctx = &n});
+        allm_llm *llm = script_open_bytes(&h, &w);
+        for (size_t k = 0; k < ALLM__COUNT(rows); k++) {
+            n = 0;
+            const allm_status want = i ? ALLM_OK : rows[k].lacking;
+            const allm_status status = allm_generate(llm, &rows[k].r, NULL, &h.err);
+            if (status != want || n != (i ? 0 : rows[k].warns) ||
+                (want && strncmp(h.err.message, "system_prompt: ", 15)))
+                fail_msg("template %zu, row %zu: %d, %d warnings: %s", i, k, (int)status, n, h.err.message);
+        }
+        allm_destroy(llm);
+        make_gguf_free(&w);
+        script_end(&h);
+    }
+}
+
 /* A model whose template shows no tools is given none: capabilities say so, a request that brings some is refused
  * before the prompt is looked at, and what needs none goes on. */
 static void prov_tools_unknown(allm_llm *llm, script_host *h, int32_t *n_refused) {
@@ -1979,6 +2023,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_tools),
     cmocka_unit_test(test_prov_calls_two), cmocka_unit_test(test_prov_calls_none),
     cmocka_unit_test(test_prov_tools_cut),
+    cmocka_unit_test(test_prov_left_out),
     cmocka_unit_test(test_prov_tools_unknown),
     cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),

@@ -279,7 +279,8 @@ static void test_remote_answers(void **state) {
     remote_begin(&g, "openai", calls, 1);
     q.on_chunk = remote_collect, q.on_chunk_ctx = &got, q.tools = &t, q.n_tools = 1;
     assert_int_equal(allm_generate(g.llm, &q, &r, &g.err), ALLM_OK);
-    assert_string_equal(allm__buf_text(&got), "T[Look.]C0[]C0[{\"x\":1}]C1[]C1[{}]C2[]C2[{\"y]C3[]C3[{}]T[{\"y]T[{}]D[]");
+    assert_string_equal(allm__buf_text(&got),
+                        "T[Look.]C0[]C0[{\"x\":1}]C1[]C1[{}]C2[]C2[{\"y]C3[]C3[{}]T[{\"y]T[{}]D[]");
     assert_int_equal(r.finish, ALLM_FINISH_TOOL_CALLS);
     assert_int_equal(r.n_tool_calls, 2);
     assert_string_equal(r.tool_calls[0].id, "a");
@@ -944,7 +945,8 @@ static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_retry_after), cmocka_unit_test(test_remote_lists),
            cmocka_unit_test(test_remote_memory),
     cmocka_unit_test(test_remote_images),   cmocka_unit_test(test_remote_bad_images),
-    cmocka_unit_test(test_remote_nameless), cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
+    cmocka_unit_test(test_remote_nameless),
+    cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
     cmocka_unit_test(test_remote_floods),
     cmocka_unit_test(test_remote_server),   cmocka_unit_test(test_remote_cancel),
     cmocka_unit_test(test_remote_fault_41_sigpipe),
