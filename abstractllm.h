@@ -811,8 +811,8 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
 /* Writes the conversation to a file, JSON as AbstractLLM's sessions, which appears, or replaces what has that name,
  * only when all of it is written. with_state: non-zero: beside it, as PATH.HASH.kv, what the model has evaluated of it,
  * so that a program that loads the chat goes on at once; the file of an earlier save goes. Errors: ALLM_E_ARGUMENT
- * (NULL, a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider without
- * state, an image that is no file), ALLM_E_BUSY. */
+ * (NULL, "", a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider
+ * without state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
  * back; a message without "content" has an empty one. config as for allm_chat_create; its system prompt and title count
@@ -51007,6 +51007,7 @@ ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *pa
     ALLM__BEGIN();
     ALLM__LIVE(chat, "chat");
     ALLM__NEED(path);
+    if (!*path) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "path is empty");
     if (allm__talk_enter(c, err)) return err->status;
     allm_status status = allm__api_check(c->llm, "the chat's llm", err);
     if (!status) status = allm__talk_save(c, path, with_state, err);

@@ -521,6 +521,8 @@ static void test_talk_save_load(void **state) {
     allm_chat_destroy(copy);
     assert_int_equal(allm_chat_save(chat, "/nonexistent/x", 0, &h.err), ALLM_E_IO);
     assert_int_equal(allm_chat_save(chat, "/tmp", 0, &h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_chat_save(chat, "", 0, &h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(h.err.message, "path is empty");
     assert_int_equal(allm_chat_save(chat, file.path, 1, &h.err), ALLM_E_UNSUPPORTED);
     assert_int_equal(allm_chat_load(llm, "/nonexistent/x", NULL, &copy, &h.err), ALLM_E_NOT_FOUND);
     assert_null(copy);
