@@ -441,7 +441,7 @@ typedef struct allm_request {
      * work, where the chat template of a local model leaves it out) ... */
     const char         *prompt, *system;
     const allm_message *messages; /* ... or [n_messages] messages. Where the capabilities of a local model say
-                                     multi_turn 0, its template leaves earlier ones out, and the log says so */
+                                     multi_turn 0, its template leaves earlier ones out: the log says so, once */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
@@ -28727,6 +28727,10 @@ static int allm__chat_is_word(allm_str s) {
     return s.len > 0;
 }
 
+static int allm__chat_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
+
 /* Roles are there; names the message that has none. That texts are UTF-8 was checked where they came in: room api. */
 static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
     for (size_t i = 0; i < r->n_messages; i++)
@@ -28892,10 +28896,6 @@ static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_m
 
 /* Ways to try, one after another. */
 enum { ALLM__CHAT_AS_IS, ALLM__CHAT_STRINGS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS };
-
-static int allm__chat_is_system(const allm_message *m) {
-    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
-}
 
 /* A JSON object that the caller wrote; what: a format of two numbers, for messages. */
 ALLM__PRINTF(3, 0)
@@ -48786,6 +48786,7 @@ typedef struct allm__local {
     allm__sess       sess;
     double           load_s;
     size_t           n_piece; /* bytes of text that one token adds at most */
+    int              told;    /* the log was told that earlier messages are left out: once is enough */
     allm__gram_trie *trie;    /* of the tokenizer, once a grammar was asked for */
     allm__spec       spec;
     allm__spec_config guess;
@@ -49035,7 +49036,7 @@ static allm_status allm__local_keeps(allm__local *l, const allm_request *req, al
     if (!keeps)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "system_prompt: the model's chat template leaves it out");
     if (n_turns > 1 && allm__gen_keeps(h, l->model, ALLM__GEN_TURNS, req, &keeps, err)) return err->status;
-    if (!keeps)
+    if (!keeps && !l->told++)
         allm__log(&l->rt->host, ALLM_LOG_WARN, "multi_turn: the model's chat template leaves earlier messages out");
     return ALLM_OK;
 }
