@@ -214,8 +214,9 @@ typedef struct allm_allocator { /* all zero: malloc and free. Called from any th
 } allm_allocator;
 
 typedef struct allm_source { /* where a model is read from: exactly one of path, data, read */
-    const char *path;        /* GGUF file (any part of a split one), UTF-8. It is mapped where the system can: it must
-                                not shrink or change while the model is open (see ABSTRACTLLM_NO_MMAP) */
+    const char *path;        /* GGUF file (any part of a split one) or model folder, UTF-8. Files are mapped where the
+                                system can: they must not shrink or change while the model is open (see
+                                ABSTRACTLLM_NO_MMAP) */
     const void *data;        /* bytes in memory, used in place: must outlive the model */
     size_t      n_bytes;
     /* A reader: copies at most n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. Called only
@@ -393,8 +394,8 @@ typedef struct allm_tool { /* what the model may call */
                                        has a value of another form, such as {"type": 5} (which ABSTRACTLLM_NO_GRAMMAR
                                        does not look at); the message names the tool, line and column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
-     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL, whose
-     * message has the name of run's status and the message of its *err. */
+     * for the model, NULL: an empty one, owned by the tool and copied when run returns. An error ends the request with
+     * ALLM_E_TOOL, whose message has the name of run's status and the message of its *err. */
     allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
     void *ctx;
 } allm_tool;
@@ -438,13 +439,17 @@ typedef struct allm_chunk {
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
  * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
-    const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
-    const allm_message *messages;        /* ... or [n_messages] messages */
+    /* Either a prompt, and a system prompt (as a message of the system: ALLM_E_UNSUPPORTED, "system_prompt", before any
+     * work, where the chat template of a local model leaves it out) ... */
+    const char         *prompt, *system;
+    const allm_message *messages; /* ... or [n_messages] messages. Where the capabilities of a local model say
+                                     multi_turn 0, its template leaves earlier ones out: the log says so, once */
     size_t              n_messages;
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
                                   most 64 (else ALLM_E_ARGUMENT), 1 MiB each, 8 MiB together (ALLM_E_MEMORY, with the
                                   file's name and size). One whose first MiB is no text is ALLM_E_FORMAT, however
-                                  large it is. Image files among them are as `images` */
+                                  large it is. Image files among them are as `images`. A registered provider reads
+                                  them itself, but for those of allm_chat_send */
     size_t              n_files;
     const allm_sampling *sampling; /* NULL: as allm_default_sampling */
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -459,14 +464,18 @@ typedef struct allm_request {
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
      * `run`, these run and their results go back to the model, until it answers; else the calls are in the response,
-     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run.
+     * all of that answer: so is a call of a tool that is not in this list, for the caller to refuse or run, and so are
+     * the complete calls of an answer that was cut off (ALLM_FINISH_LENGTH), of which none runs, in a chat's history
+     * too. Of tools with the same name the first runs. A server's answer has 128 calls at most (ALLM_E_MEMORY).
      * ALLM_E_UNSUPPORTED, "tools", before any work, where capabilities lack them. */
     const allm_tool *tools;
     size_t           n_tools;
     /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and
      * the model's form of calls allow that. "none": the tools are not shown. "required": the answer is one or more
      * calls, a tool's name: one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED
-     * name the tool or say what cannot be. It holds for the first answer, until tools have run. */
+     * name the tool or say what cannot be. It holds for the first answer, until tools have run. A call that is asked
+     * for without tools is ALLM_E_ARGUMENT. Beside a response_schema or a grammar a local model sees the tools, but its
+     * answer is that text and never a call: asking for one is ALLM_E_UNSUPPORTED, "tool_choice". */
     const char      *tool_choice;
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
@@ -519,7 +528,8 @@ typedef enum allm_overflow { /* what becomes of a conversation that is longer th
                                   much quicker, but not the same bits as a conversation that began there */
 } allm_overflow;
 
-typedef struct allm_chat allm_chat; /* a conversation: its messages, and the model that answers */
+typedef struct allm_chat allm_chat; /* a conversation: its messages, and the model that answers, which sees all of them
+                                       if its capabilities say multi_turn */
 typedef struct allm_chat_config {   /* copied, with all texts; what the tools' ctx point to has to live on */
     const char      *system; /* system prompt, the first of what the model is told; NULL: none, or the file's */
     const allm_tool *tools;  /* [n_tools] for every request that brings none */
@@ -556,9 +566,15 @@ typedef struct allm_provider {
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
     /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
-     * the numbers of *out; the library builds text and calls from the chunks, makes text of a call whose arguments are
-     * no JSON object, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call is then
-     * ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
+     * the numbers of *out (and finish, but nothing else: its pointers are the library's); the library builds text and
+     * calls from the chunks, runs tools and sends ALLM_DONE. Calls come one after another, i_tool_call counted from 0
+     * in every answer; what came as a call without a name or a number of its own, or whose arguments are no JSON
+     * object, becomes text. Texts of chunks are passed on as they come: to send whole UTF-8, to end at req's stop texts
+     * and to read its files (which a chat has put into its message) is generate's own work. It is not asked for tools,
+     * response_schema, logprobs and images that its capabilities lack: all of them, without that function; what those
+     * do not name (raw, prompt_ids, grammar, tool_choice, template_kwargs) it has to refuse itself. Has to end when
+     * on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time
+     * for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -797,18 +813,18 @@ ABSTRACTLLM_API allm_status allm_chat_switch(allm_chat *chat, allm_llm *llm, all
 /* Writes the conversation to a file, JSON as AbstractLLM's sessions, which appears, or replaces what has that name,
  * only when all of it is written. with_state: non-zero: beside it, as PATH.HASH.kv, what the model has evaluated of it,
  * so that a program that loads the chat goes on at once; the file of an earlier save goes. Errors: ALLM_E_ARGUMENT
- * (NULL, a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider without
- * state, an image that is no file), ALLM_E_BUSY. */
+ * (NULL, "", a folder), ALLM_E_IO, ALLM_E_MEMORY (also more than 64 MiB of text), ALLM_E_UNSUPPORTED (a provider
+ * without state, an image that is no file), ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *path, int with_state, allm_error *err);
 /* A chat out of such a file, at most 64 MiB and a million messages; members that are not ours are kept and written
- * back; arguments_json come in one line, blanks behind commas and colons. config as for allm_chat_create; its system
- * prompt and title count before the file's. State that a provider of llm's kind has saved is taken up by llm; without
- * any the next allm_chat_send evaluates the messages. State of another kind of provider is left to that; if its file is
- * there, it has to be sound. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and
- * column), ALLM_E_MEMORY; unless config says ignore_state: ALLM_E_FORMAT (state that is damaged, whoever has saved it),
- * and of llm's own kind ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT (another model, another type of cache),
- * ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version), ALLM_E_BUSY (llm is answering);
- * *out is then NULL. */
+ * back; arguments_json come in one line, blanks behind commas and colons; a message without "content" has an empty one.
+ * config as for allm_chat_create; its system prompt and title count before the file's. State that a provider of llm's
+ * kind has saved is taken up by llm; without any the next allm_chat_send evaluates the messages. State of another kind
+ * of provider is left to that; if its file is there, it has to be sound. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND,
+ * ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; unless config says ignore_state: ALLM_E_FORMAT
+ * (state that is damaged, whoever has saved it), and of llm's own kind ALLM_E_NOT_FOUND (it is gone), ALLM_E_ARGUMENT
+ * (another model, another type of cache), ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another
+ * version), ALLM_E_BUSY (llm is answering); *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
 
@@ -919,11 +935,11 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id);
 /* Non-zero if the id ends an answer; 0 for an id outside the vocabulary. */
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id);
-/* Renders the model's chat template for req (prompt, system, messages, files, template_kwargs), with the generation
- * prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are in all.
- * Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly one of
- * prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it raises,
- * does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
+/* Renders the model's chat template for req (prompt, system, messages, files, tools, template_kwargs), with the
+ * generation prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are
+ * in all. Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly
+ * one of prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it
+ * raises, does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
  * ALLM_E_MEMORY (also files beyond their limits); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err);
@@ -14569,15 +14585,18 @@ static void allm__wire_token_text(allm__wire *w, int field) {
     w->s[field].len = 0;
 }
 
-/* Is this piece of a call the first one? It has a name. OpenAI numbers the calls; there are servers that repeat id and
- * name in later pieces, that give no number, and that give all calls the same one. */
+/* Is this piece of a call the first one? It has a name, or begins all the same: that is no call, but nor is it to be
+ * lost. OpenAI numbers the calls; there are servers that repeat id and name in later pieces, that give no number, and
+ * that give all calls the same one. */
 static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
     int      named = w->s[ALLM__WIRE_F_NAME].len > 0, numbered = w->has >> ALLM__WIRE_F_INDEX & 1;
+    int      says  = w->s[ALLM__WIRE_F_ARGS].len > 0;
     allm_str id    = allm__wire_s(w, ALLM__WIRE_F_ID), last = allm__stream_text(&w->last_id);
     int      other = id.len && !allm__str_eq(id, last);
-    if (w->api != ALLM__WIRE_OPENAI) return named;
+    if (w->api != ALLM__WIRE_OPENAI)
+        return named || (w->api == ALLM__WIRE_OLLAMA && says) || (w->api == ALLM__WIRE_ANTHROPIC && id.len);
     if (!named && (!numbered || *index == w->last_number)) return *index = w->last_call, 0;
-    if (!named || (numbered && *index < w->last_number)) return 0;
+    if ((!named && !says) || (numbered && *index < w->last_number)) return 0;
     w->last_id.len = 0;
     allm__buf_put(&w->last_id, id.ptr, id.len);
     if (*index == w->last_number || *index <= w->last_call) {
@@ -28797,6 +28816,10 @@ static int allm__chat_is_word(allm_str s) {
     return s.len > 0;
 }
 
+static int allm__chat_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
+
 /* Roles are there; names the message that has none. That texts are UTF-8 was checked where they came in: room api. */
 static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
     for (size_t i = 0; i < r->n_messages; i++)
@@ -28963,10 +28986,6 @@ static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_m
 /* Ways to try, one after another. */
 enum { ALLM__CHAT_AS_IS, ALLM__CHAT_STRINGS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS };
 
-static int allm__chat_is_system(const allm_message *m) {
-    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
-}
-
 /* A JSON object that the caller wrote; what: a format of two numbers, for messages. */
 ALLM__PRINTF(3, 0)
 static allm_status allm__chat_object(allm__tmpl_ctx *ctx, const char *json, const char *what, size_t i, size_t k,
@@ -29079,10 +29098,11 @@ static allm_status allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const all
 static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, const allm__chat_request *r, int way,
                                    allm__val *list, allm_error *err) {
     static const char *const wants_text[] = {" functools[", ">>>all"}; /* FireFunction, Functionary 3.2 */
-    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, last = first;
+    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0}, last = first, silent;
     const char  *system = r->system, *folded = NULL;
     size_t       i_first = 0;
     int          as_text = way == ALLM__CHAT_STRINGS;
+    int          knows_calls = allm__str_find(c->source, ALLM__S("tool_calls"), 0) != SIZE_MAX; /* else: texts alone */
     allm_status  status  = ALLM_OK;
     for (size_t i = 0; i < ALLM__COUNT(wants_text); i++)
         as_text |= allm__str_find(c->source, allm__str_of(wants_text[i]), 0) != SIZE_MAX;
@@ -29096,6 +29116,7 @@ static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, con
                                 i_first && way <= ALLM__CHAT_STRINGS ? r->messages[0].role : "system", NULL, 0, err);
     for (size_t i = i_first; i < r->n_messages && !status; i++) {
         const allm_message *m    = &r->messages[i];
+        if (!m->content && m->n_tool_calls && !knows_calls) silent = *m, silent.content = "", m = &silent;
         const char         *role = way > ALLM__CHAT_STRINGS && !strcmp(m->role, "developer") ? "system" : m->role;
         int                 here = folded && !strcmp(m->role, "user");
         status = allm__chat_add(ctx, *list, m, i, role, here ? folded : NULL, as_text, err);
@@ -31151,6 +31172,14 @@ static allm_status allm__filt_finish(allm__filt *f, int ended, allm_error *err) 
     f->space.len = 0;
     if (!allm__filt_check(f, err)) allm__filt_flush(f, 0, err);
     return allm__filt_check(f, err);
+}
+
+/* What the end has left out, a call that was cut off, as text: for a listener who has to have all that was written. */
+static allm_status allm__filt_tell_cut(allm__filt *f, allm_error *err) {
+    if (f->status || !f->text_cut || !f->in_call) return f->status;
+    allm__filt_no_call(f, NULL, 0, err);
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 0, err);
+    return f->status;
 }
 
 /* ---- which form, and the beginning */
@@ -46242,8 +46271,8 @@ static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, 
     size_t             from  = out->len;
     int                wide  = 1, latin1;
     if (magic && magic->kind == ALLM__MAGIC_IMAGE)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
-                          magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %.160s is %s, and this model takes no images",
+                          path, magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
     if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
         allm__gen_utf32(out, p + 4, n - 4, p[0] == 0);
@@ -46505,10 +46534,6 @@ static void allm__resp_free(allm_response *r) {
 /* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
-    if (!req->prompt || req->system)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
-                          "a raw request takes a prompt alone, %s needs a chat template",
-                          req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, 0, &buf, err);
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids,
@@ -46663,15 +46688,30 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     return status;
 }
 
-/* Does the second-last of these messages reach the model? Its content is a word that no template has. Quietly: a
- * template that has to be helped says so when it is used. */
-static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, const allm_message *messages, size_t n,
+/* What a template may keep of a conversation beside its last message. */
+enum { ALLM__GEN_SYSTEM, ALLM__GEN_TURNS };
+
+/* Does the second-last of some messages reach the model, by the template of a request like this one (NULL: of a plain
+ * one)? Its content is a word that no template has. Quietly: a template that has to be helped says so when it is
+ * used. */
+static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, int what, const allm_request *like,
                                    int32_t *keeps, allm_error *err) {
+#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL, NULL, 0}
+    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
+                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
+                                          ALLM__TURN("user", "b")};
+#undef ALLM__TURN
+    const allm_message *messages = what == ALLM__GEN_SYSTEM ? system : turns;
+    const size_t        n        = what == ALLM__GEN_SYSTEM ? ALLM__COUNT(system) : ALLM__COUNT(turns);
     allm__host   quiet = *h;
     allm__buf    out   = {&quiet, NULL, 0, 0, 0, 0};
     allm__spans  user  = {&quiet, NULL, 0, 0, 0};
     allm_request req   = {0};
     req.messages = messages, req.n_messages = n, quiet.log = NULL;
+    if (like) {
+        req.tools = like->tools, req.n_tools = like->n_tools, req.tool_choice = like->tool_choice;
+        req.template_kwargs = like->template_kwargs;
+    }
     allm_status status = allm__gen_render(m, &req, 1, &out, &user, err);
     allm_str    word   = allm__str_of(messages[n - 2].content);
     *keeps             = !status && allm__str_find(allm__str(out.ptr, out.len), word, 0) != SIZE_MAX;
@@ -47090,6 +47130,7 @@ static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm
 /* The answer has ended: what the filter holds back comes. */
 static allm_status allm__gen_finish(allm__gen *g, allm_error *err) {
     if (!g->filt || allm__filt_finish(g->filt, g->finish == ALLM_FINISH_STOP, err)) return err->status;
+    if (allm__filt_tell_cut(g->filt, err)) return err->status;
     if (g->finish == ALLM_FINISH_STOP && g->filt->n_done) g->finish = ALLM_FINISH_TOOL_CALLS;
     return ALLM_OK;
 }
@@ -48097,8 +48138,6 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
     if (allm__gen_wants(q, r->api->features, r->api->name, err)) return err->status;
     if (q->response_schema && q->grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
-    if (q->raw && (!q->prompt || q->system))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
     if (q->template_kwargs && allm__json_is_object(r->host, allm__str_of(q->template_kwargs), "template_kwargs", err) ==
                                   ALLM_E_FORMAT)
         err->status = ALLM_E_ARGUMENT; /* of the caller's own */
@@ -48162,7 +48201,6 @@ static int allm__remote_full(allm__remote_run *n, size_t n_bytes) { /* no memory
 static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
     allm__remote_tool *t    = &n->tools[i];
     allm_str           args = allm__stream_text(&t->args);
-    if (!t->name.len) return 0;
     if (!t->opened++ && allm__remote_chunk(n, ALLM_TOOL_CALL, ALLM__S(""), i, t->name.ptr)) return 1;
     t->opened = 1;
     if (args.len == t->n_sent) return 0;
@@ -48774,10 +48812,15 @@ static size_t allm__relay_put(allm__relay *r, const char *text, size_t n) { /* t
     return at;
 }
 
+/* Is this a piece of the last call, or the beginning of the next one? */
+static int allm__relay_follows(const allm__relay *r, const allm_chunk *chunk) {
+    const int64_t i = chunk->i_tool_call, n = (int64_t)r->n_calls;
+    return i == n || (n && i == n - 1);
+}
+
 /* A piece of a call; the first one begins it. */
 static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
-    if (chunk->i_tool_call < 0) return;
-    if ((size_t)chunk->i_tool_call >= r->n_calls) {
+    if ((size_t)chunk->i_tool_call == r->n_calls) {
         allm__relay_call c = {0, 0, 0, 0};
         if (!allm__grow(r->text.host, (void **)&r->calls, &r->cap_calls, r->n_calls, r->n_calls + 1, sizeof c)) {
             r->bytes.failed = 1;
@@ -48789,8 +48832,8 @@ static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
         c.args = r->bytes.len;
         r->calls[r->n_calls++] = c;
     }
-    allm__relay_call *last = &r->calls[r->n_calls - 1]; /* a call that is over gets no more */
-    if ((size_t)chunk->i_tool_call + 1 != r->n_calls || last->id) return;
+    allm__relay_call *last = &r->calls[r->n_calls - 1];
+    if (last->id) return; /* a call that is over gets no more */
     allm__buf_put(&r->bytes, chunk->text, chunk->len);
     last->n_args += chunk->len;
 }
@@ -48810,6 +48853,10 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
     if ((int32_t)chunk.event == ALLM__EVENT_ID) return allm__relay_id(r, &chunk), r->bytes.failed;
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
+    if (chunk.event == ALLM_TOOL_CALL && !allm__relay_follows(r, &chunk)) { /* no call: text, if it says anything */
+        if (!chunk.len) return 0;
+        chunk.event = ALLM_TEXT, chunk.i_tool_call = 0, chunk.tool_name = NULL;
+    }
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
     if (chunk.event == ALLM_REASONING && r->keeps) allm__buf_put(&r->reasoning, chunk.text, chunk.len);
     if (chunk.event == ALLM_TOOL_CALL) allm__relay_piece(r, &chunk), chunk.i_tool_call += r->n_before;
@@ -48828,6 +48875,7 @@ typedef struct allm__local {
     allm__sess       sess;
     double           load_s;
     size_t           n_piece; /* bytes of text that one token adds at most */
+    int              told;    /* the log was told that earlier messages are left out: once is enough */
     allm__gram_trie *trie;    /* of the tokenizer, once a grammar was asked for */
     allm__spec       spec;
     allm__spec_config guess;
@@ -49063,6 +49111,25 @@ static allm_status allm__local_bound(allm__local *l, const allm_request *req, al
                                 chat ? &lead : NULL, &l->trie, err);
 }
 
+/* Would the template of this request leave out what it says beside its last message? A system prompt is refused then;
+ * of earlier turns only the log tells: a chat with such a model, a teller of stories for example, is worth having. */
+static allm_status allm__local_keeps(allm__local *l, const allm_request *req, allm_error *err) {
+    const allm__host *h     = &l->model->host;
+    int32_t           keeps = 1;
+    size_t            n_system = req->system != NULL, n_turns = 0;
+    if (!l->model->tmpl || req->raw || req->n_prompt_ids) return ALLM_OK;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (allm__chat_is_system(&req->messages[i])) n_system++;
+        else n_turns++;
+    if (n_system && allm__gen_keeps(h, l->model, ALLM__GEN_SYSTEM, req, &keeps, err)) return err->status;
+    if (!keeps)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "system_prompt: the model's chat template leaves it out");
+    if (n_turns > 1 && allm__gen_keeps(h, l->model, ALLM__GEN_TURNS, req, &keeps, err)) return err->status;
+    if (!keeps && !l->told++)
+        allm__log(&l->rt->host, ALLM_LOG_WARN, "multi_turn: the model's chat template leaves earlier messages out");
+    return ALLM_OK;
+}
+
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
     allm__host    *h = &l->model->host;
@@ -49078,11 +49145,14 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (allm__gen_tools_on(req) && !allm__gen_knows_tools(source))
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "tools: the model's chat template shows it none, or has no known form of calls");
-    if (allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
+    if (allm__local_keeps(l, req, err) || allm__local_prompt(l, req, &run->prompt, &tail, err)) return err->status;
     const allm__filt_row *row = allm__filt_detect(source);
     int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
     int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
     int calls = allm__gen_tools_on(req) && !fixed;
+    if (allm__gen_tools_on(req) && fixed && req->tool_choice && strcmp(req->tool_choice, "auto"))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "tool_choice: an answer that has to fit a response_schema or a grammar cannot be a call");
     if (chat && (!fixed || thinks) && allm__gen_filter(&run->g, row, &tail, n_piece, calls, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
@@ -49177,11 +49247,6 @@ static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL, NULL, 0}
-    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
-                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
-                                          ALLM__TURN("user", "b")};
-#undef ALLM__TURN
     allm_str source = l->model->chat_template, for_tools = source;
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     allm__model_info(l->model, &info);
@@ -49190,8 +49255,9 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     out->json_schema = out->streaming;
 #endif
     out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
-    if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
-                              allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
+    if (info.has_template &&
+        (allm__gen_keeps(&l->model->host, l->model, ALLM__GEN_SYSTEM, NULL, &out->system_prompt, err) ||
+         allm__gen_keeps(&l->model->host, l->model, ALLM__GEN_TURNS, NULL, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl) out->tools = out->parallel_tools = allm__gen_knows_tools(for_tools);
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
@@ -49404,7 +49470,10 @@ static int allm__round_calls(allm__rounds *t, allm__relay *r) {
         const allm__relay_call *c    = &r->calls[i];
         allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
         char                    id[24];
-        if (!allm__round_complete(t->arena.host, args)) { allm__round_tell(r, args); continue; }
+        if (!r->bytes.ptr[c->name] || !allm__round_complete(t->arena.host, args)) {
+            allm__round_tell(r, args);
+            continue;
+        }
         snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
         const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
         allm_tool_call *to    = &t->calls[t->n_calls++];
@@ -49570,15 +49639,26 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
     }
 }
 
-/* Images are for those who say that they can see; nobody else is bothered with them. */
-static allm_status allm__prov_sees(allm_llm *llm, const allm_request *req, allm_error *err) {
+/* What capabilities name is for those who say that they can do it; nobody else is bothered with it. What they do not
+ * name is the provider's to refuse; local models know better what the template of this very request shows. */
+static allm_status allm__prov_can(allm_llm *llm, const allm_request *req, allm_error *err) {
+    const int         sees = allm__vision_any(req);
+    uint32_t          features = UINT32_MAX & ~(uint32_t)(ALLM__GEN_TOOLS | ALLM__GEN_SCHEMA | ALLM__GEN_LOGPROBS);
     allm_capabilities can;
-    if (!allm__vision_any(req)) return ALLM_OK;
+    if (!sees && (llm->row.generate == allm__local_generate ||
+                  !(allm__gen_tools_on(req) || req->response_schema || req->n_logprobs)))
+        return ALLM_OK;
     memset(&can, 0, sizeof can);
     allm_status status = llm->row.capabilities ? llm->row.capabilities(llm->self, &can, err) : ALLM_OK;
-    if (status || can.vision) return status;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %s \"%.60s\" takes no images",
-                      llm->name[0] ? "the model" : "the provider", llm->name[0] ? llm->name : llm->row.name);
+    if (status) return status;
+    if (sees && !can.vision)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "vision: %s \"%.60s\" takes no images",
+                          llm->name[0] ? "the model" : "the provider", llm->name[0] ? llm->name : llm->row.name);
+    if (llm->row.generate == allm__local_generate) return ALLM_OK;
+    if (can.tools) features |= ALLM__GEN_TOOLS;
+    if (can.json_schema) features |= ALLM__GEN_SCHEMA;
+    if (can.logprobs) features |= ALLM__GEN_LOGPROBS;
+    return allm__gen_wants(req, features, llm->row.name, err);
 }
 
 /* One answer on an object that was entered. rounds: zeroed, but for keeps; its arena is the caller's to free. If it
@@ -49596,7 +49676,7 @@ static allm_status allm__prov_answer_rounds(allm_llm *llm, const allm_request *r
     relay.keeps = out || rounds->keeps || req->n_tools; /* what the model said goes back to it with the results */
     r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
-    if (!status) status = allm__prov_sees(llm, req, err);
+    if (!status) status = allm__prov_can(llm, req, err);
     if (!status) status = allm__prov_rounds(&relay, rounds, r, err);
     if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
     if (rounds->keeps && (!status || status == ALLM_E_CANCELLED) && !allm__round_end(rounds, req, &relay, status))
@@ -49759,6 +49839,7 @@ static void allm__job_free(allm_job *job) {
 
 static void allm__job_finish(allm_job *job, allm_status status) {
     if (status && !job->err.status) allm__fail(&job->err, status, NULL, -1, "cancelled");
+    if (status == ALLM_E_CANCELLED) job->resp.finish = ALLM_FINISH_CANCELLED; /* also of one that never began */
     job->status = status, job->done = 1;
 }
 
@@ -50674,8 +50755,17 @@ static void allm__api_images(const allm_image *images, size_t n, const char *whe
     }
 }
 
+/* Arguments are a JSON object; NULL: an empty one. */
+static void allm__api_arguments(const allm__host *h, const char *args, size_t i, size_t i_call, allm_error *err) {
+    allm_error own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (err->status || !args || !allm__json_is_object(h, allm__str_of(args), "", &own)) return;
+    allm__fail(err, own.status == ALLM_E_MEMORY ? own.status : ALLM_E_ARGUMENT, NULL, -1,
+               "messages[%llu].tool_calls[%llu].arguments_json is no JSON object: %s", (unsigned long long)i,
+               (unsigned long long)i_call, own.message);
+}
+
 /* The texts of a message, which says something; calls have a name and arguments that are a JSON object. */
-static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
+static void allm__api_message(const allm__host *h, const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
     allm__api_text(m->content, "messages[%llu].content", i, err);
     allm__api_text(m->reasoning, "messages[%llu].reasoning", i, err);
@@ -50698,6 +50788,7 @@ static void allm__api_message(const allm_message *m, size_t i, allm_error *err) 
         allm__api_text(c->id, "id of a tool call of messages[%llu]", i, err);
         allm__api_text(c->name, "name of a tool call of messages[%llu]", i, err);
         allm__api_text(c->arguments_json, "arguments_json of a tool call of messages[%llu]", i, err);
+        allm__api_arguments(h, c->arguments_json, i, k, err);
     }
 }
 
@@ -50733,6 +50824,8 @@ static void allm__api_tools(const allm__host *h, const allm_request *req, allm_e
     if (!known && !err->status)
         allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                    "tool_choice is \"%.60s\", expected auto, none, required or a tool's name", choice);
+    if (choice && !strcmp(choice, "required") && !req->n_tools && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tool_choice is \"required\", and there are no tools to call");
 }
 
 /* What a request must hold whatever the provider. */
@@ -50746,6 +50839,10 @@ static allm_status allm__api_request(const allm__host *h, const allm_request *re
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+    if (req->raw && (req->system || req->n_messages))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a raw request takes a prompt alone, %s needs a chat template",
+                          req->system ? "a system prompt" : "a list of messages");
     if (allm__vision_any(req) && (req->n_prompt_ids || req->raw))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "images need a chat: a prompt or messages that are not raw");
     if (req->n_tools && (req->n_prompt_ids || req->raw))
@@ -50767,9 +50864,10 @@ static allm_status allm__api_request(const allm__host *h, const allm_request *re
     allm__api_text(req->response_schema, "response_schema", 0, err);
     allm__api_text(req->grammar, "grammar", 0, err);
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
-        if (!req->messages[i].role)
-            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        allm__api_message(&req->messages[i], i, err);
+        if (!req->messages[i].role || !*req->messages[i].role)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is %s", (unsigned long long)i,
+                       req->messages[i].role ? "empty" : "NULL");
+        allm__api_message(h, &req->messages[i], i, err);
     }
     allm__api_tools(h, req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
@@ -50924,7 +51022,7 @@ ABSTRACTLLM_API void allm_chat_destroy(allm_chat *chat) {
 }
 
 /* What may stand beside a text: all of a request but what the chat itself gives. */
-static allm_status allm__api_chat_extra(const allm__host *h, const char *text, const allm_request *extra,
+static allm_status allm__api_chat_extra(const allm_chat *chat, const char *text, const allm_request *extra,
                                         allm_error *err) {
     allm_request req = *extra;
     if (req.prompt || req.system || req.n_messages || req.n_prompt_ids || req.raw)
@@ -50933,7 +51031,8 @@ static allm_status allm__api_chat_extra(const allm__host *h, const char *text, c
     if (!text && (req.n_files || req.n_images))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files and images go with a text, and text is NULL");
     req.prompt = text ? text : "";
-    return allm__api_request(h, &req, err);
+    if (!req.n_tools) req.tools = chat->tools, req.n_tools = chat->n_tools; /* which tool_choice may name */
+    return allm__api_request(&chat->host, &req, err);
 }
 
 ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, const allm_request *extra,
@@ -50944,7 +51043,7 @@ ABSTRACTLLM_API allm_status allm_chat_send(allm_chat *chat, const char *text, co
     ALLM__LIVE(chat, "chat");
     memset(&zero, 0, sizeof zero);
     if (!extra) extra = &zero;
-    allm_status status = allm__api_chat_extra(&chat->host, text, extra, err);
+    allm_status status = allm__api_chat_extra(chat, text, extra, err);
     if (status || allm__talk_enter(chat, err)) return err->status;
     if (allm__api_check(chat->llm, "the chat's llm", err)) status = err->status;
     else if (!text && !chat->hist.n)
@@ -50960,18 +51059,9 @@ ABSTRACTLLM_API allm_status allm_chat_add(allm_chat *chat, const allm_message *m
     ALLM__NEED(message);
     if (!message->role || !*message->role)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the message has no role");
-    allm__api_message(message, 0, err);
+    allm__api_message(&chat->host, message, 0, err);
     if (err->status || allm__talk_enter(chat, err)) return err->status;
-    allm_status status = ALLM_OK;
-    for (size_t i = 0; i < message->n_tool_calls && !status; i++) {
-        allm_error  own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
-        const char *args = message->tool_calls[i].arguments_json;
-        if (args && allm__json_is_object(&chat->host, allm__str_of(args), "", &own))
-            status = allm__fail(err, own.status == ALLM_E_MEMORY ? own.status : ALLM_E_ARGUMENT, NULL, -1,
-                                "tool_calls[%llu].arguments_json is no JSON object: %s", (unsigned long long)i,
-                                own.message);
-    }
-    if (!status) status = allm__hist_add(&chat->hist, message, NULL, err);
+    allm_status status = allm__hist_add(&chat->hist, message, NULL, err);
     allm__talk_leave(chat);
     return status;
 }
@@ -51015,6 +51105,7 @@ ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *pa
     ALLM__BEGIN();
     ALLM__LIVE(chat, "chat");
     ALLM__NEED(path);
+    if (!*path) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "path is empty");
     if (allm__talk_enter(c, err)) return err->status;
     allm_status status = allm__api_check(c->llm, "the chat's llm", err);
     if (!status) status = allm__talk_save(c, path, with_state, err);

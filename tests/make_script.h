@@ -245,6 +245,12 @@ static script_answer script_answer_of(allm_llm *llm, allm_request req) {
     return a;
 }
 
+/* Capabilities of a provider of a test that takes whatever it is asked for. */
+static allm_status script_can(void *self, allm_capabilities *out, allm_error *err) {
+    (void)self, (void)err;
+    return out->tools = out->json_schema = out->logprobs = 1, ALLM_OK;
+}
+
 /* Any number as a value of an enum. */
 #define SCRIPT_ENUM(field, number) memcpy(&(field), &(const int){number}, sizeof(field))
 

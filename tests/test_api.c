@@ -2160,7 +2160,8 @@ static allm_status api_any_generate(void *self, const allm_request *req, allm_re
 /* Providers of all kinds: echo, servers that are not there, a model, one of the caller's; *n: calls of the latter. */
 static size_t api_any(script_host *h, int *n, allm_llm *llms[5]) {
     static const char *const names[] = {"echo", "openai", "anthropic", "any"};
-    allm_provider row = {.name = "any", .open = api_any_open, .generate = api_any_generate, .ctx = n};
+    allm_provider row = {.name = "any", .open = api_any_open, .generate = api_any_generate, .ctx = n,
+                         .capabilities = script_can};
     assert_int_equal(allm_provider_register(h->rt, &row, &h->err), ALLM_OK);
     llms[0] = script_open_path(h, SCRIPT_TINY);
     for (size_t i = 0; i < ALLM__COUNT(names); i++)
@@ -2223,6 +2224,70 @@ static void test_api_tool_schemas(void **state) {
     script_end(&h);
 }
 
+/* What no provider can make anything of: the same answer from everybody, before anybody works. */
+static void test_api_requests_of_all(void **state) {
+    static const allm_tool_call empty = {"1", "add", ""}, list = {"1", "add", "[]"};
+    static const allm_message   good[]     = {{.role = "user", .content = "a"}},
+                                no_role[]  = {{.role = "", .content = "a"}},
+                                no_args[]  = {{.role = "assistant", .tool_calls = &empty, .n_tool_calls = 1}},
+                                two_args[] = {{.role = "assistant", .tool_calls = &list, .n_tool_calls = 1}};
+    static const struct { allm_request r; const char *says; } rows[] = {
+        {{.messages = no_role, .n_messages = 1}, "messages[0].role is empty"},
+        {{.messages = good, .n_messages = 1, .raw = 1}, "a list of messages needs a chat template"},
+        {{.prompt = "a", .system = "b", .raw = 1}, "a system prompt needs a chat template"},
+        {{.messages = no_args, .n_messages = 1}, "messages[0].tool_calls[0].arguments_json is no JSON object"},
+        {{.messages = two_args, .n_messages = 1}, "messages[0].tool_calls[0].arguments_json is no JSON object"},
+        {{.prompt = "a", .tool_choice = "required"}, "tool_choice is \"required\", and there are no tools"},
+        {{.prompt = "a", .tool_choice = "add"}, "tool_choice is \"add\""},
+    };
+    script_host h;
+    int         n = 0;
+    allm_llm   *llms[5];
+    (void)state;
+    script_begin(&h, 1);
+    size_t n_llms = api_any(&h, &n, llms);
+    for (size_t i = 0; i < ALLM__COUNT(rows) * n_llms; i++) {
+        const allm_status status = allm_generate(llms[i % n_llms], &rows[i / n_llms].r, NULL, &h.err);
+        if (status != ALLM_E_ARGUMENT || !strstr(h.err.message, rows[i / n_llms].says))
+            fail_msg("row %zu, llm %zu: %s", i / n_llms, i % n_llms, h.err.message);
+    }
+    assert_int_equal(n, 0);
+    for (size_t i = 0; i < n_llms; i++) allm_destroy(llms[i]);
+    script_end(&h);
+}
+
+/* What a provider's capabilities lack, or what one without any says nothing of, is refused by name before it works. */
+static void test_api_capabilities_lack(void **state) {
+    static const allm_tool tools[] = {{"add", NULL, NULL, NULL, NULL}};
+    static const struct { allm_request r; const char *says; } rows[] = {
+        {{.prompt = "a", .tools = tools, .n_tools = 1}, "tools: "},
+        {{.prompt = "a", .response_schema = "{}"}, "response_schema: "},
+        {{.prompt = "a", .n_logprobs = -1}, "logprobs: "},
+        {{.prompt = "a", .tools = tools, .n_tools = 1, .tool_choice = "none"}, NULL},
+        {{.prompt = "a", .raw = 1, .template_kwargs = "{}", .grammar = "root ::= \"a\""}, NULL}, /* its own affair */
+    };
+    script_host   h;
+    int           n   = 0;
+    allm_provider row = {.name = "plain", .open = api_any_open, .generate = api_any_generate, .ctx = &n};
+    (void)state;
+    script_begin(&h, 1);
+    for (int can = 0; can < 2; can++) {
+        row.capabilities = can ? script_can : NULL;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm *llm = script_open(&h, "plain", (allm_config){.model = "m"});
+        for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+            const char       *says   = can ? NULL : rows[i].says;
+            const int         before = n;
+            const allm_status status = allm_generate(llm, &rows[i].r, NULL, &h.err);
+            if (status != (says ? ALLM_E_UNSUPPORTED : ALLM_OK) || n != before + !says ||
+                (says && strncmp(h.err.message, says, strlen(says))))
+                fail_msg("row %zu, can %d: %s", i, can, h.err.message);
+        }
+        allm_destroy(llm);
+    }
+    script_end(&h);
+}
+
 /* A message that says nothing: the same answer from everybody. */
 static void test_api_messages_without_content(void **state) {
     static const allm_tool_call call  = {"1", "add", "{}"};
@@ -2250,7 +2315,6 @@ static void test_api_messages_without_content(void **state) {
             assert_int_equal(allm_chat_add(chat, &rows[i].m, &h.err), refused ? ALLM_E_ARGUMENT : ALLM_OK);
             allm_chat_destroy(chat);
             if (server && !refused) continue; /* which is not there */
-            if (!k && rows[i].m.n_tool_calls) continue; /* its template joins contents: it knows no calls */
             n = 0;
             assert_int_equal(allm_generate(llms[k], &req, NULL, &h.err), rows[i].status);
             assert_true(n == (k == 4 && !rows[i].status));
@@ -2360,7 +2424,9 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_vocab_only),
     cmocka_unit_test(test_api_default_runtime),
     cmocka_unit_test(test_api_small_stack),
-    cmocka_unit_test(test_api_tool_schemas), cmocka_unit_test(test_api_messages_without_content),
+    cmocka_unit_test(test_api_tool_schemas), cmocka_unit_test(test_api_requests_of_all),
+    cmocka_unit_test(test_api_capabilities_lack),
+    cmocka_unit_test(test_api_messages_without_content),
     cmocka_unit_test(test_api_silent),
 #ifdef ABSTRACTLLM_DEBUG
     cmocka_unit_test(test_api_fault_37_freed),

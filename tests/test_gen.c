@@ -63,8 +63,8 @@ static const gen_file_case gen_files[] = {
                 ALLM_E_FORMAT, "is a binary file"),
     GEN_REFUSED("\x80\x81\x82\x83\x84\x85\x86\x87 \x88\x89\x8a", ALLM_E_FORMAT, "is a binary file"),
     /* by their first bytes */
-    GEN_REFUSED("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ALLM_E_UNSUPPORTED, "is a PNG image: vision"),
-    GEN_REFUSED("\xff\xd8\xff\xe0\0\x10JFIF", ALLM_E_UNSUPPORTED, "is a JPEG image: vision"),
+    GEN_REFUSED("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ALLM_E_UNSUPPORTED, "is a PNG image, and"),
+    GEN_REFUSED("\xff\xd8\xff\xe0\0\x10JFIF", ALLM_E_UNSUPPORTED, "is a JPEG image, and"),
     GEN_REFUSED("GIF89a\1\0\1\0\0\0\0", ALLM_E_UNSUPPORTED, "is a GIF image"),
     GEN_REFUSED("GIF87a\1\0\1\0\0\0\0", ALLM_E_UNSUPPORTED, "is a GIF image"),
     GEN_REFUSED("RIFF\x24\0\0\0WEBPVP8 ", ALLM_E_UNSUPPORTED, "is a WebP image"),
@@ -128,7 +128,8 @@ static void test_gen_file_contents(void **state) {
         allm_error           err;
         allm_status          status = gen_inline("Read this:", &path, 1, &out, &err);
         test_temp_remove(&t);
-        if (status != c->status || !strstr(err.message, c->words) || (status && !strstr(err.message, t.path)))
+        if (status != c->status || !strstr(err.message, c->words) || (status && !strstr(err.message, t.path)) ||
+            (status == ALLM_E_UNSUPPORTED && strncmp(err.message, "vision: ", 8)))
             fail_msg("case %zu: %d \"%s\", expected %d \"%s\"", i, (int)status, err.message, (int)c->status, c->words);
         if (status) continue;
         size_t n = (size_t)snprintf(want, sizeof want, "Read this:\n\n### Content from file '%s':\n%s\n###\n", name,

@@ -120,15 +120,17 @@ static void test_job_order(void **state) {
 }
 
 static void test_job_cancel(void **state) {
-    script_host h;
-    job_gate    g;
+    script_host   h;
+    job_gate      g;
+    allm_response r;
     (void)state;
     script_begin(&h, 1), job_gate_init(&g);
     allm_llm *llm = job_gate_llm(&h, &g);
     allm_job *a = job_start(llm, "a"), *b = job_start(llm, "b"), *c = job_start(llm, "c");
     job_gate_await(&g, 1);
     allm_job_cancel(b); /* has not begun: done at once */
-    assert_int_equal(allm_job_wait(b, 0, NULL, NULL), ALLM_E_CANCELLED);
+    assert_int_equal(allm_job_wait(b, 0, &r, NULL), ALLM_E_CANCELLED);
+    assert_true(r.finish == ALLM_FINISH_CANCELLED && !r.text);
     allm_job_cancel(a), allm_job_cancel(a), allm_job_cancel(NULL);
     job_expect(a, ALLM_E_CANCELLED, NULL);
     allm_job_cancel(b); /* done long ago: not the one that runs now */

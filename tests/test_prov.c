@@ -1502,6 +1502,7 @@ typedef struct prov_calls {
     int32_t n, n_rounds;
     int     says_so; /* finish */
     char    seen[300]; /* the messages of the last round */
+    int32_t from;      /* the number of the first call */
 } prov_calls;
 
 static allm_status prov_calls_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
@@ -1520,7 +1521,8 @@ static allm_status prov_calls_generate(void *self, const allm_request *req, allm
     req->on_chunk(&text, req->on_chunk_ctx);
     if (p->n_rounds++) return ALLM_OK;
     for (int32_t i = 0; i < p->n; i++) {
-        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, i, p->calls[i].name, 0};
+        allm_chunk c = {ALLM_TOOL_CALL, p->calls[i].args, strlen(p->calls[i].args), -1, 0, p->from + i,
+                        p->calls[i].name, 0};
         if (req->on_chunk(&c, req->on_chunk_ctx)) return ALLM_OK;
     }
     if (p->says_so) out->finish = ALLM_FINISH_TOOL_CALLS;
@@ -1542,10 +1544,11 @@ static allm_status prov_calls_echo(void *ctx, const char *arguments, const char 
 static void test_prov_calls_two(void **state) {
     script_host     h;
     char            own[2][40];
-    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, ""};
+    prov_calls      p       = {{{"sub", "{\"y\": 2}"}, {"add", "{\"x\": 1}"}}, 2, 0, 1, "", 0};
     const allm_tool tools[] = {{"add", NULL, NULL, prov_calls_echo, own[0]},
                                {"sub", NULL, NULL, prov_calls_echo, own[1]}};
-    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p};
+    allm_provider   row     = {.name = "calls", .open = prov_calls_open, .generate = prov_calls_generate, .ctx = &p,
+                                .capabilities = script_can};
     allm_request    req     = {.prompt = "?", .tools = tools, .n_tools = 2};
     allm_response   r;
     (void)state;
@@ -1572,12 +1575,18 @@ static void test_prov_calls_none(void **state) {
         allm_status status;
         allm_finish finish;
     } rows[] = {
-        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok{\"x\": ", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, ""}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
-        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, ""}, 0, "ok", 2, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS}, /* no tool */
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, ""}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
-        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, ""}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
+        {{{{"add", "{\"x\": "}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{\"x\": ", 1, 0, ALLM_OK,
+         ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{}"}, {"add", "[1]"}}, 2, 0, 0, "", 0}, 0, "ok[1]", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok", 2, 0, ALLM_OK, /* no tool */
+         ALLM_FINISH_TOOL_CALLS},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{ok", 0, 1, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"", "{}"}}, 1, 0, 1, "", 0}, 0, "ok{}", 0, 0, ALLM_OK, ALLM_FINISH_STOP}, /* nobody's name */
+        {{{{NULL, "{}"}, {"sub", "{}"}}, 2, 0, 1, "", 0}, 0, "ok{}", 1, 0, ALLM_OK, ALLM_FINISH_TOOL_CALLS},
+        {{{{"sub", "{\"a\":1}"}}, 1, 0, 1, "", -1}, 0, "ok{\"a\":1}", 0, 0, ALLM_OK, ALLM_FINISH_STOP}, /* numbers */
+        {{{{"sub", "{\"a\":1}"}}, 1, 0, 1, "", 1000000}, 0, "ok{\"a\":1}", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "no"}, {"add", ""}}, 2, 0, 1, "", 0}, 0, "okno", 0, 0, ALLM_OK, ALLM_FINISH_STOP},
+        {{{{"add", "{"}, {"add", "{}"}}, 2, 0, 1, "", 0}, 1, "ok{", 0, 0, ALLM_E_CANCELLED, ALLM_FINISH_CANCELLED},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
@@ -1591,6 +1600,7 @@ static void test_prov_calls_none(void **state) {
         script_begin(&h, 1);
         c.runtime = h.rt, c.model = "any", t.result = "Q";
         row.name = "calls", row.open = prov_calls_open, row.generate = prov_calls_generate, row.ctx = &p;
+        row.capabilities = script_can;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_llm    *llm = script_open(&h, "calls", c);
         allm_request req = prov_tool_request(&t, &tool, 1);
@@ -1621,6 +1631,7 @@ static void test_prov_seed_of_rounds(void **state) {
         script_begin(&h, 1);
         c.runtime = h.rt, c.model = "any";
         row.name = "seeds", row.open = prov_seeds_open, row.generate = prov_seeds_generate, row.ctx = &s;
+        row.capabilities = script_can;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_llm    *llm = script_open(&h, "seeds", c);
         allm_request req = prov_tool_request(&t, &tool, 1);
@@ -1708,6 +1719,11 @@ static void test_prov_tools(void **state) {
     tool.run = NULL, t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
     assert_true(!r.text_len && r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+    for (int i = 0; i < 2; i++) { /* an answer of a fixed form is no call */
+        req.response_schema = i ? NULL : "{}", req.grammar = i ? "root ::= \"P\"" : NULL;
+        prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "tool_choice: ");
+    }
+    req.grammar = NULL;
     /* a dead end: the vocabulary has no word for what has to come */
     tool.parameters_schema = "{\"type\":\"object\",\"properties\":{\"y\":{}},\"required\":[\"y\"]}", t.n_begun = 0;
     prov_tool_answer(llm, &req, &r, ALLM_E_GRAMMAR, "dead end");
@@ -1736,6 +1752,77 @@ static void test_prov_tools(void **state) {
     allm_destroy(llm);
     make_gguf_free(&w);
     script_end(&h);
+}
+
+/* An answer that is cut off within a call: what there is of it is text, however much of the call was told before. */
+static void test_prov_tools_cut(void **state) {
+    static const char whole[] =
+        "Let me. <tool_call>{\"name\": \"add\", \"arguments\": {\"x\": [1, 2]}}</tool_call>";
+    static const size_t ends[] = {8, 14, 19, 57}; /* of the first tokens' texts */
+    make_gguf     w = prov_tool_model();
+    script_host   h;
+    allm_tool     tool;
+    allm_response r = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    for (int32_t n = 2; n <= 5; n++) {
+        prov_tool    t   = {0};
+        allm_request req = prov_tool_request(&t, &tool, 1);
+        req.max_tokens = n;
+        prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+        if (n < 5 && (r.text_len != ends[n - 1] || memcmp(r.text, whole, ends[n - 1])))
+            fail_msg("%d tokens: \"%s\"", (int)n, r.text);
+        assert_true(r.finish == ALLM_FINISH_LENGTH && !t.n_runs && r.n_tool_calls == (size_t)(n == 5));
+        assert_true(n != 4 || !strncmp(t.pieces, "{\"x\":[1", 7));
+        if (n == 5) assert_string_equal(r.text, "Let me."); /* the call is whole, but its answer was cut off */
+    }
+    allm_response_free(&r);
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
+/* What a template leaves out: a system prompt is refused by name, earlier turns are told of in the log. */
+static void prov_hear_log(void *ctx, allm_log_level level, const char *text) {
+    *(int *)ctx += level == ALLM_LOG_WARN && !strncmp(text, "multi_turn: ", 12);
+}
+
+static void test_prov_left_out(void **state) {
+    static const allm_message system[] = {{.role = "system", .content = "Be a pirate."},
+                                          {.role = "user", .content = "a"}},
+                              turns[]  = {{.role = "user", .content = "a"}, {.role = "assistant", .content = "b"},
+                                          {.role = "user", .content = "c"}};
+    static const char *const templates[] = {
+        "{{ messages[-1].content }}", "{% for m in messages %}{{ m.content }}{% endfor %}", NULL};
+    static const struct { allm_request r; allm_status lacking; int warns; } rows[] = {
+        {{.prompt = "a", .max_tokens = 1}, ALLM_OK, 0},
+        {{.prompt = "a", .system = "Be a pirate.", .max_tokens = 1}, ALLM_E_UNSUPPORTED, 0},
+        {{.messages = system, .n_messages = 2, .max_tokens = 1}, ALLM_E_UNSUPPORTED, 0},
+        {{.messages = turns, .n_messages = 3, .max_tokens = 1}, ALLM_OK, 1},
+        {{.prompt = "a", .raw = 1, .max_tokens = 1}, ALLM_OK, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(templates); i++) { /* the first one leaves out, the last is ChatML */
+        make_script p = make_script_new((const char *[]){"", "?", "a", "b", "c", NULL});
+        script_host h;
+        int         n = 0;
+        p.chat_template = templates[i], p.n_ctx = 512;
+        make_gguf w     = make_script_file(&p);
+        script_begin_with(&h, (allm_runtime_config){.n_threads = 1, .log = prov_hear_log, .log_ctx = &n});
+        allm_llm *llm = script_open_bytes(&h, &w);
+        for (size_t k = 0; k < ALLM__COUNT(rows); k++) {
+            n = 0;
+            const allm_status want = i ? ALLM_OK : rows[k].lacking;
+            const allm_status status = allm_generate(llm, &rows[k].r, NULL, &h.err);
+            if (status != want || n != (i ? 0 : rows[k].warns) ||
+                (want && strncmp(h.err.message, "system_prompt: ", 15)))
+                fail_msg("template %zu, row %zu: %d, %d warnings: %s", i, k, (int)status, n, h.err.message);
+        }
+        allm_destroy(llm);
+        make_gguf_free(&w);
+        script_end(&h);
+    }
 }
 
 /* A model whose template shows no tools is given none: capabilities say so, a request that brings some is refused
@@ -1935,6 +2022,8 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
     cmocka_unit_test(test_prov_calls_two), cmocka_unit_test(test_prov_calls_none),
+    cmocka_unit_test(test_prov_tools_cut),
+    cmocka_unit_test(test_prov_left_out),
     cmocka_unit_test(test_prov_tools_unknown),
     cmocka_unit_test(test_prov_tools_smollm2),
     cmocka_unit_test(test_prov_reasoning),

@@ -268,7 +268,8 @@ static int remote_collect(const allm_chunk *c, void *ctx) {
 }
 
 static void test_remote_answers(void **state) {
-    /* calls whose pieces alternate come one after another; the arguments of the last were cut off: they are text */
+    /* calls whose pieces alternate come one after another; the arguments of one were cut off, the last has no name:
+     * they are text */
     static const char *const calls[] = {REMOTE_SSE
         "data: {\"choices\":[{\"delta\":{\"content\":\"Look.\",\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"funct"
          "ion\":{\"name\":\"f\"}}]}}]}\n\n"
@@ -278,6 +279,8 @@ static void test_remote_answers(void **state) {
          "}\"}}]}}]}\n\n"
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"h\","
          "\"arguments\":\"{\\\"y\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":3,\"id\":\"d\",\"function\":{\"name\":\"\","
+         "\"arguments\":\"{}\"}}]}}]}\n\n"
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"}\"}}]},\"fi"
          "nish_reason\":\"tool_calls\"}]}\n\n"
         "data: [DONE]\n\n"};
@@ -298,14 +301,15 @@ static void test_remote_answers(void **state) {
     remote_begin(&g, "openai", calls, 1);
     q.on_chunk = remote_collect, q.on_chunk_ctx = &got, q.tools = &t, q.n_tools = 1;
     assert_int_equal(allm_generate(g.llm, &q, &r, &g.err), ALLM_OK);
-    assert_string_equal(allm__buf_text(&got), "T[Look.]C0[]C0[{\"x\":1}]C1[]C1[{}]C2[]C2[{\"y]T[{\"y]D[]");
+    assert_string_equal(allm__buf_text(&got),
+                        "T[Look.]C0[]C0[{\"x\":1}]C1[]C1[{}]C2[]C2[{\"y]C3[]C3[{}]T[{\"y]T[{}]D[]");
     assert_int_equal(r.finish, ALLM_FINISH_TOOL_CALLS);
     assert_int_equal(r.n_tool_calls, 2);
     assert_string_equal(r.tool_calls[0].id, "a");
     assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":1}");
     assert_string_equal(r.tool_calls[1].id, "call_1");
     assert_string_equal(r.tool_calls[1].name, "g");
-    assert_string_equal(r.text, "Look.{\"y");
+    assert_string_equal(r.text, "Look.{\"y{}");
     allm_response_free(&r), allm__buf_free(&got);
     remote_end(&g);
 
@@ -490,6 +494,37 @@ static void test_remote_bad_images(void **state) {
     assert_non_null(strstr(g.err.message, "67108864 bytes"));
     remote_end(&g);
     free(bytes);
+}
+
+/* A call without a name is none: what there is of it is text. */
+static void test_remote_nameless(void **state) {
+    static const char *const streams[][2] = {
+        {"openai", REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{"
+         "\"name\":\"\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n"},
+        {"ollama", "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n"
+         "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"\",\"arguments\":{}}}]},\"done\":true,"
+         "\"done_reason\":\"stop\"}\n"},
+        {"anthropic", REMOTE_SSE
+         "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"id\":\"a\","
+         "\"name\":\"\",\"input\":{}}}\n\n"
+         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"partial_json\":\"{}\"}}\n\n"
+         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}\n\n"
+         "data: {\"type\":\"message_stop\"}\n\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(streams); i++) {
+        remote_rig    g;
+        allm_response r;
+        allm_request  q = remote_prompt("x");
+        allm_tool     t = {"f", NULL, NULL, NULL, NULL};
+        q.tools = &t, q.n_tools = 1;
+        remote_begin(&g, streams[i][0], &streams[i][1], 1);
+        if (allm_generate(g.llm, &q, &r, &g.err)) fail_msg("%s: %s", streams[i][0], g.err.message);
+        if (strcmp(r.text, "{}") || r.n_tool_calls || r.finish != ALLM_FINISH_STOP)
+            fail_msg("%s: \"%s\", %zu calls, finish %d", streams[i][0], r.text, r.n_tool_calls, (int)r.finish);
+        allm_response_free(&r);
+        remote_end(&g);
+    }
 }
 
 /* ---- answers cut at every byte */
@@ -1028,6 +1063,7 @@ static const struct CMUnitTest test_remote[] = {
     cmocka_unit_test(test_remote_lists),
            cmocka_unit_test(test_remote_memory),
     cmocka_unit_test(test_remote_images),   cmocka_unit_test(test_remote_bad_images),
+    cmocka_unit_test(test_remote_nameless),
     cmocka_unit_test(test_remote_every_split), cmocka_unit_test(test_remote_pauses),
     cmocka_unit_test(test_remote_floods),
     cmocka_unit_test(test_remote_server),   cmocka_unit_test(test_remote_cancel),

@@ -65,7 +65,7 @@ static allm_status talk_fake_count(void *self, const allm_request *req, int32_t 
 static allm_llm *talk_fake_llm(script_host *h, talk_fake *f, const char *name) {
     allm_provider p = {0};
     allm_config   c = {0};
-    p.name = name, p.open = talk_fake_open, p.generate = talk_fake_generate, p.ctx = f;
+    p.name = name, p.open = talk_fake_open, p.generate = talk_fake_generate, p.ctx = f, p.capabilities = script_can;
     if (f->n_count_ctx) p.count = talk_fake_count;
     c.model = "any";
     assert_int_equal(allm_provider_register(h->rt, &p, &h->err), ALLM_OK);
@@ -297,6 +297,27 @@ static void test_talk_tools(void **state) {
     script_end(&h);
 }
 
+/* A request without tools of its own may name one of the chat's; any other name is refused. */
+static void test_talk_tool_choice(void **state) {
+    static const struct { const char *choice; allm_status status; } rows[] = {
+        {"add", ALLM_OK}, {"required", ALLM_OK}, {"auto", ALLM_OK}, {"sub", ALLM_E_ARGUMENT}};
+    script_host h;
+    talk_fake   f    = {0};
+    allm_tool   tool = {"add", "adds", NULL, NULL, NULL};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = talk_fake_llm(&h, &f, "fake");
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_chat   *chat  = talk_new(&h, llm, (allm_chat_config){.tools = &tool, .n_tools = 1});
+        allm_request extra = {.tool_choice = rows[i].choice};
+        if (allm_chat_send(chat, "sum", &extra, NULL, &h.err) != rows[i].status)
+            fail_msg("%s: %s", rows[i].choice, h.err.message);
+        allm_chat_destroy(chat);
+    }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
 /* ---- overflow */
 
 /* Providers that cannot count refuse, until half of the older turns and again half of them are gone; the system's
@@ -500,6 +521,8 @@ static void test_talk_save_load(void **state) {
     allm_chat_destroy(copy);
     assert_int_equal(allm_chat_save(chat, "/nonexistent/x", 0, &h.err), ALLM_E_IO);
     assert_int_equal(allm_chat_save(chat, "/tmp", 0, &h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_chat_save(chat, "", 0, &h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(h.err.message, "path is empty");
     assert_int_equal(allm_chat_save(chat, file.path, 1, &h.err), ALLM_E_UNSUPPORTED);
     assert_int_equal(allm_chat_load(llm, "/nonexistent/x", NULL, &copy, &h.err), ALLM_E_NOT_FOUND);
     assert_null(copy);
@@ -969,6 +992,7 @@ static allm_status talk_fault_body(const allm__host *host, void *ctx) {
     rc.allocator = host->mem, rc.n_threads = 1;
     allm_status status = allm_runtime_create(&rc, &rt, &err);
     row.name = "fake", row.open = talk_fake_open, row.generate = talk_fake_generate, row.ctx = &f;
+    row.capabilities = script_can;
     lc.runtime = rt, lc.model = "any", f.n_call = 1, f.limit = 60;
     if (!status) status = allm_provider_register(rt, &row, &err);
     if (!status) status = allm_create("fake", &lc, &llm, &err);
@@ -1029,6 +1053,7 @@ static void test_talk_many(void **state) {
 static const struct CMUnitTest test_talk[] = {
     cmocka_unit_test(test_talk_turns),     cmocka_unit_test(test_talk_failures),
     cmocka_unit_test(test_talk_add_errors), cmocka_unit_test(test_talk_tools),
+    cmocka_unit_test(test_talk_tool_choice),
     cmocka_unit_test(test_talk_overflow),  cmocka_unit_test(test_talk_overflow_local),
     cmocka_unit_test(test_talk_prefix),    cmocka_unit_test(test_talk_prefix_smollm2),
     cmocka_unit_test(test_talk_save_load), cmocka_unit_test(test_talk_system_once),
