@@ -305,7 +305,7 @@ static void test_chat_arguments(void **state) {
     q.kwargs = "[1]";
     assert_int_equal(chat_render(&r, &q), ALLM_E_ARGUMENT);
     q.kwargs = "{\"a\": ";
-    assert_int_equal(chat_render(&r, &q), ALLM_E_FORMAT);
+    assert_int_equal(chat_render(&r, &q), ALLM_E_ARGUMENT);
     chat_end(&r);
 }
 
