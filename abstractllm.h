@@ -323,7 +323,7 @@ typedef struct allm_config {
     int32_t     n_draft;        /* guesses in a pass; 0: as many as prove right and pay here, at most 11; 1 .. 31: so
                                    many whenever there is something to guess */
     const char *draft_model;    /* a smaller model with the same tokenizer, opened as `model` is, that guesses where
-                                   the text does not; its memory is besides. NULL: none */
+                                   the text does not; its memory is besides. NULL or "": none */
     /* Conversations that take turns on one allm_llm: where a prompt would displace most of what the session has
      * evaluated, a copy of that is kept, at most 8 of them, the oldest go first; a prompt that goes on with one is
      * evaluated only from there. The answers have the same bits. */
@@ -391,8 +391,9 @@ typedef struct allm_tool { /* what the model may call */
     const char *name, *description; /* description may be NULL */
     const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none. ALLM_E_ARGUMENT, before any
                                        work and whatever the provider: it is no JSON or no object, or a keyword of it
-                                       has a value of another form, such as {"type": 5} (which ABSTRACTLLM_NO_GRAMMAR
-                                       does not look at); the message names the tool, line and column */
+                                       has a value of another form, such as {"type": 5}, or its type is not an object's
+                                       (ABSTRACTLLM_NO_GRAMMAR looks at neither); the message names the tool, line and
+                                       column */
     /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
      * for the model, NULL: an empty one, owned by the tool and copied when run returns. An error ends the request with
      * ALLM_E_TOOL, whose message has the name of run's status and the message of its *err. */
@@ -9082,10 +9083,9 @@ enum { ALLM__K(n_ahead) = 8 }; /* blocks whose largest numbers are found before 
 /* 127 / max|x| of 32 columns of each of a tile's tokens, and max|x| / 127; 0: one has nothing to scale by. */
 ALLM__INLINE int ALLM__K(tile_tops)(const float *x, int64_t ldx, float *id, float *d) {
     __m512i v[12];
-    ALLM__UNROLL(12) for (int t = 0; t < 12; t++) {
+    ALLM__UNROLL(12) for (int t = 0; t < 12; t++)
         v[t] = _mm512_castps_si512(allm__vmaxbits(allm__vabs(allm__vload(x + t * ldx)),
                                                   allm__vabs(allm__vload(x + t * ldx + 16))));
-    }
     ALLM__UNROLL(6) for (int t = 0; t < 6; t++) /* lanes of 128 bits: [max][t % 2] */
         v[t] = _mm512_max_epi32(_mm512_unpacklo_epi32(v[2 * t], v[2 * t + 1]),
                                 _mm512_unpackhi_epi32(v[2 * t], v[2 * t + 1]));
@@ -9855,19 +9855,18 @@ static void ALLM__K(rows_out)(const float *own, float *y, int64_t ldy, int32_t n
 
 /* How a product goes through a matrix: chunks of panels of some groups of rows are unpacked at a time. */
 typedef struct ALLM__K(cut) {
-    const allm__pack *p;
-    size_t            n_tile, n_group;   /* bytes */
-    int64_t           n, n_chunk;        /* panels of a row, of a chunk */
-    int64_t           n_groups, n_some;  /* of the matrix, at a time */
-    int64_t           per_tile;          /* panels of a packed tile */
+    size_t  n_tile, n_group;  /* bytes */
+    int64_t n, n_chunk;       /* panels of a row, of a chunk */
+    int64_t n_groups, n_some; /* of the matrix, at a time */
+    int64_t per_tile;         /* panels of a packed tile */
 } ALLM__K(cut);
 
 ALLM__INLINE ALLM__K(cut) ALLM__K(cut_of)(const allm__mat *w, int many, int pairs) {
-    ALLM__K(cut) c;
-    c.p        = allm__pack_find(w->fmt->id);
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    ALLM__K(cut)      c;
     c.n        = allm__acts_blocks(w->n_cols) / 2, c.n_groups = (w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
-    c.n_tile   = allm__pack_tile_bytes(c.p), c.n_group = (size_t)allm__pack_n_tiles(c.p, w->n_cols) * c.n_tile;
-    c.per_tile = c.p->n_cols / ALLM__PANEL_COLS;
+    c.n_tile   = allm__pack_tile_bytes(p), c.n_group = (size_t)allm__pack_n_tiles(p, w->n_cols) * c.n_tile;
+    c.per_tile = p->n_cols / ALLM__PANEL_COLS;
     const int64_t n_runs = (c.n + ALLM__CHUNK - 1) / ALLM__CHUNK, n_even = (c.n + n_runs - 1) / n_runs;
     c.n_chunk = many ? ALLM__MIN(c.n, (n_even + 3) / 4 * 4) : ALLM__CHUNK_FEW;
     const int64_t n_fit = ALLM__PANELS / c.n_chunk;
@@ -9875,7 +9874,7 @@ ALLM__INLINE ALLM__K(cut) ALLM__K(cut_of)(const allm__mat *w, int many, int pair
     return c;
 }
 
-typedef struct ALLM__K(coming) { /* packed tiles that are unpacked next: runs of bytes, ld apart */
+typedef struct ALLM__K(coming) { /* what is used next: runs of bytes, ld apart; p NULL: not known */
     const uint8_t *p;
     size_t         n_bytes, ld;
     int64_t        n_runs;
@@ -9893,7 +9892,7 @@ ALLM__INLINE ALLM__K(coming) ALLM__K(coming_of)(const allm__mat *w, const ALLM__
 }
 
 /* Part i of n to the second cache, while others are in use. */
-ALLM__INLINE void ALLM__K(fetch_tiles)(const ALLM__K(coming) *r, int64_t i, int64_t n) {
+ALLM__INLINE void ALLM__K(fetch)(const ALLM__K(coming) *r, int64_t i, int64_t n) {
     if (!r->p) return;
     const size_t all = r->n_bytes * (size_t)r->n_runs, part = (all / (size_t)n + 64) / 64 * 64, from = part * (size_t)i;
     for (size_t k = from, m; k < ALLM__MIN(from + part, all); k += m) {
@@ -9903,18 +9902,13 @@ ALLM__INLINE void ALLM__K(fetch_tiles)(const ALLM__K(coming) *r, int64_t i, int6
     }
 }
 
-/* n_bytes at p in n parts: part i to the second cache, while others are in use. */
-ALLM__INLINE void ALLM__K(fetch)(const uint8_t *p, size_t n_bytes, int64_t i, int64_t n) {
-    const size_t n_part = (n_bytes / (size_t)n + 64) / 64 * 64, from = n_part * (size_t)i;
-    for (size_t k = from; k < ALLM__MIN(from + n_part, n_bytes); k += 64) ALLM__PREFETCH_FAR(p, k);
-}
-
 /* ... of the activations that come after tile i; at: the first block. */
 ALLM__INLINE void ALLM__K(fetch_acts)(const allm__acts *a, int64_t i, int64_t at, int64_t n_blocks, int64_t part,
                                       int64_t n) {
     if ((i + 1) * ALLM__TOKENS >= a->n_tokens) return;
     const size_t n_block = (size_t)allm__acts_width(a, i + 1) * allm__acts_block_bytes(a->n_planes);
-    ALLM__K(fetch)(allm__acts_tile(a, i + 1) + (size_t)at * n_block, (size_t)n_blocks * n_block, part, n);
+    const ALLM__K(coming) r = {allm__acts_tile(a, i + 1) + (size_t)at * n_block, (size_t)n_blocks * n_block, 0, 1};
+    ALLM__K(fetch)(&r, part, n);
 }
 
 /* A tile of activations against the chunk of j, of two groups of rows. */
@@ -9980,7 +9974,7 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
                     n_g = pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1 ? 2 : 1;
                     for (int64_t k = g; k < g + n_g; k++) {
                         if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
-                        ALLM__K(fetch_tiles)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
+                        ALLM__K(fetch)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
                     }
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * c.n_group : NULL;
@@ -35224,7 +35218,7 @@ static void allm__schema_look(allm__schema *s, int32_t v) {
     }
 }
 
-/* Is it a schema, an object, whatever can be made of it here? What stands within comes behind it: one pass. Errors:
+/* Is it a schema of objects, whatever can be made of it here? What stands within comes behind it: one pass. Errors:
  * ALLM_E_FORMAT (not JSON), ALLM_E_ARGUMENT, with line and column; ALLM_E_MEMORY. */
 static allm_status allm__schema_is_sound(const allm__host *h, allm_str text, const char *source, allm_error *err) {
     allm__gram_build b;
@@ -35238,6 +35232,9 @@ static allm_status allm__schema_is_sound(const allm__host *h, allm_str text, con
         s.vals[0].state = 1;
         for (size_t v = 0; v < s.n_vals && !err->status; v++)
             if (s.vals[v].state) allm__schema_look(&s, (int32_t)v);
+        if (!err->status && !(allm__schema_kinds(&s, 0) & ALLM__SCHEMA_OBJECT))
+            allm__gram_fail(&s.b, ALLM_E_ARGUMENT, s.vals[allm__schema_get(&s, 0, "type")].at,
+                            "\"type\": \"object\" expected: arguments are one");
     }
     allm__arena_free(&s.arena);
     allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
@@ -48997,7 +48994,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
     if (!status) l->sess.most_kept = allm__local_kept(config, l->sess.session->n_mem);
     if (!status) status = allm__local_adapt(l, config, path[1], err);
-    if (!status && config->draft_model && !config->no_speculation)
+    if (!status && config->draft_model && *config->draft_model && !config->no_speculation)
         status = allm__local_draft(l, config, &model, &shape, err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */

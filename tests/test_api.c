@@ -2162,6 +2162,7 @@ static size_t api_any(script_host *h, int *n, allm_llm *llms[5]) {
     static const char *const names[] = {"echo", "openai", "anthropic", "any"};
     allm_provider row = {.name = "any", .open = api_any_open, .generate = api_any_generate, .ctx = n,
                          .capabilities = script_can};
+    script_begin(h, 1);
     assert_int_equal(allm_provider_register(h->rt, &row, &h->err), ALLM_OK);
     llms[0] = script_open_path(h, SCRIPT_TINY);
     for (size_t i = 0; i < ALLM__COUNT(names); i++)
@@ -2175,7 +2176,8 @@ static void test_api_tool_schemas(void **state) {
         {"", ""}, {"{", "1:2: "}, {"no", "1:1: "}, {"[1]", "1:1: an object"}, {"true", "1:1: an object"},
         {"\"x\"", "an object"}, {"{} {}", "1:4: "},
         {"{\"type\": 5}", "1:10: \"type\""}, {"{\"type\": \"thing\"}", "1:10: \"type\""},
-        {"{\"type\": [\"object\", 1]}", "\"type\""}, {"{\"properties\": [1]}", "\"properties\""},
+        {"{\"type\": [\"object\", 1]}", "\"type\""}, {"{\"type\": \"string\"}", "1:10: \"type\": \"object\" expected"},
+        {"{\"type\": [\"array\", \"null\"]}", "\"object\" expected"}, {"{\"properties\": [1]}", "\"properties\""},
         {"{\"properties\": {\"x\": 1}}", "\"properties\""}, {"{\"required\": \"x\"}", "\"required\""},
         {"{\"properties\":\n {\"x\": {\"type\": \"array\", \"items\": 3}}}", "2:35: \"items\""},
         {"{\"properties\": {\"x\": {\"anyOf\": [{\"minLength\": \"2\"}]}}}", "\"minLength\""},
@@ -2191,7 +2193,6 @@ static void test_api_tool_schemas(void **state) {
     int         n = 0, n_before;
     allm_llm   *llms[5];
     (void)state;
-    script_begin(&h, 1);
     size_t n_llms = api_any(&h, &n, llms);
     for (size_t i = 0; i < ALLM__COUNT(rows) * n_llms; i++) {
         const char      *says = rows[i / n_llms].says;
@@ -2244,7 +2245,6 @@ static void test_api_requests_of_all(void **state) {
     int         n = 0;
     allm_llm   *llms[5];
     (void)state;
-    script_begin(&h, 1);
     size_t n_llms = api_any(&h, &n, llms);
     for (size_t i = 0; i < ALLM__COUNT(rows) * n_llms; i++) {
         const allm_status status = allm_generate(llms[i % n_llms], &rows[i / n_llms].r, NULL, &h.err);
@@ -2303,7 +2303,6 @@ static void test_api_messages_without_content(void **state) {
     int         n = 0;
     allm_llm   *llms[5];
     (void)state;
-    script_begin(&h, 1);
     size_t n_llms = api_any(&h, &n, llms);
     for (size_t i = 0; i < ALLM__COUNT(rows); i++)
         for (size_t k = 0; k < n_llms; k++) {

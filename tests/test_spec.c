@@ -238,6 +238,7 @@ static void test_spec_config_errors(void **state) {
         if (!strstr(h.err.message, rows[i].words)) fail_msg("%s", h.err.message);
         assert_null(llm);
     }
+    allm_destroy(spec_open(&h, SCRIPT_TINY, 0, 0, "")); /* none */
     script_end(&h);
 }
 
