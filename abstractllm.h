@@ -37036,6 +37036,17 @@ static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
            (k->of == 'a' && (a->need & ALLM__T_ALTUP));
 }
 
+/* The key of a GGUF file. An epsilon goes by the other kind of norm's name where a file has only that: llama.cpp writes
+ * so for phimoe. */
+static void allm__arch_gguf_key(const allm__gguf *g, const allm__arch *a, const allm__arch_key *k, char *key) {
+    static const char *const names[] = {"attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"};
+    char                     other[ALLM__ARCH_NAME];
+    allm__arch_key_name(key, a, k->name);
+    if ((k->of != 'r' && k->of != 'n') || allm__gguf_find(g, allm__str_of(key))) return;
+    allm__arch_key_name(other, a, names[k->of == 'n']);
+    if (allm__gguf_find(g, allm__str_of(other))) memcpy(key, other, sizeof other);
+}
+
 /* An integer, a boolean or a float of the whole model, to its field. */
 static allm_status allm__arch_read_key(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k,
                                        void *field, allm_error *err) {
@@ -37048,7 +37059,7 @@ static allm_status allm__arch_read_key(const allm__arch_src *s, const allm__arch
     if (s->st) {
         if (!k->hf) k->kind == 'f' ? (void)(*(double *)field = k->absent) : (void)(*(int64_t *)field = absent);
         else allm__arch_hf_value(s, k->hf, key, &c);
-    } else allm__arch_key_name(key, a, k->name);
+    } else allm__arch_gguf_key(s->g, a, k, key);
     if (s->st && !k->hf) return ALLM_OK;
     if (k->kind == 'f')
         return s->g ? allm__gguf_get_f64(s->g, key, k->lo, k->hi, k->absent, (double *)field, err)

@@ -119,8 +119,31 @@ static void test_hyper_rope(void **state) {
     test_engine_free(&e);
 }
 
+/* An epsilon by the name of the other kind of norm, as llama.cpp writes phimoe's; its own name counts first. */
+static void test_hyper_epsilon(void **state) {
+    static const char *const families[] = {"llama", "phimoe"};
+    static const char *const names[] = {"attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"};
+    test_engine e;
+    allm_error  err;
+    (void)state;
+    test_engine_init(&e, 1, NULL);
+    for (int i = 0; i < 4; i++) {
+        make_model  p = make_model_new(families[i / 2]);
+        allm_model *m = NULL;
+        make_model_set(&p, names[i / 2], i % 2 ? 'f' : 0, 0.25);
+        make_model_set(&p, names[!(i / 2)], 'f', 0.5);
+        make_gguf w = make_model_file(&p);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        assert_true(m->hp.norm_eps > (i % 2 ? 0.24 : 0.49) && m->hp.norm_eps < (i % 2 ? 0.26 : 0.51));
+        allm__model_release(m);
+        make_gguf_free(&w);
+    }
+    test_engine_free(&e);
+}
+
 static const struct CMUnitTest test_hyper[] = {
     cmocka_unit_test(test_hyper_fault_13),
     cmocka_unit_test(test_hyper_per_layer_array),
     cmocka_unit_test(test_hyper_rope),
+    cmocka_unit_test(test_hyper_epsilon),
 };
