@@ -11,7 +11,7 @@
 
 typedef struct make_model_key {
     const char *key;  /* behind "<architecture>.", or with a dot in front: the full key */
-    char        kind; /* u u32, i i64, h u16, f f32, d f64, s string (text), A array of n_layer u32, 0 left out */
+    char        kind; /* u u32, i i64, h u16, b bool, f f32, d f64, s string (text), A array of n_layer, 0 none */
     double      value;
     const char *text;
 } make_model_key;
@@ -58,6 +58,7 @@ static void make_model_put_key(make_gguf *w, const make_model *m, const char *ke
     memcpy(&bits, &value, sizeof bits);
     if (kind == 'u') make_kv_u32(w, full, (uint32_t)(int64_t)value);
     else if (kind == 'i') make_kv_uint(w, full, ALLM__GGUF_I64, (uint64_t)(int64_t)value, 8);
+    else if (kind == 'b') make_kv_uint(w, full, ALLM__GGUF_BOOL, (uint64_t)value, 1);
     else if (kind == 'h') make_kv_uint(w, full, ALLM__GGUF_U16, (uint64_t)value, 2);
     else if (kind == 'f') make_kv_f32(w, full, (float)value);
     else if (kind == 'd') make_kv_uint(w, full, ALLM__GGUF_F64, bits, 8);

@@ -141,9 +141,32 @@ static void test_hyper_epsilon(void **state) {
     test_engine_free(&e);
 }
 
+/* YaRN rounds unless the file says no; gpt-oss, of which other writers say nothing, only if the file says yes. */
+static void test_hyper_yarn_truncate(void **state) {
+    static const char *const families[] = {"llama", "gpt-oss"};
+    test_engine e;
+    allm_error  err;
+    (void)state;
+    test_engine_init(&e, 1, NULL);
+    for (int i = 0; i < 6; i++) { /* not said, no, yes */
+        make_model  p = make_model_new(families[i / 3]);
+        allm_model *m = NULL;
+        make_model_set_text(&p, "rope.scaling.type", 's', 0, "yarn");
+        make_model_set(&p, "rope.scaling.factor", 'f', 4);
+        if (i % 3) make_model_set(&p, "rope.scaling.yarn_truncate", 'b', i % 3 - 1);
+        make_gguf w = make_model_file(&p);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        assert_int_equal(m->hp.rope_truncate, i % 3 ? i % 3 - 1 : i < 3);
+        allm__model_release(m);
+        make_gguf_free(&w);
+    }
+    test_engine_free(&e);
+}
+
 static const struct CMUnitTest test_hyper[] = {
     cmocka_unit_test(test_hyper_fault_13),
     cmocka_unit_test(test_hyper_per_layer_array),
     cmocka_unit_test(test_hyper_rope),
     cmocka_unit_test(test_hyper_epsilon),
+    cmocka_unit_test(test_hyper_yarn_truncate),
 };

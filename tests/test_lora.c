@@ -491,8 +491,8 @@ static void test_lora_scale(void **state) {
         lora_case   c;
         lora_opened one, other;
         size_t      n_bytes, n_config;
-        char       *folder = lora_folder();
         assert_true(lora_read_case(i, &c));
+        char        *folder = lora_folder();
         const size_t n = c.c.n_ids * c.c.n_vocab * sizeof(float);
         char *path[2] = {test_path(c.adapter, "adapter_model.safetensors"),
                          test_path(c.adapter, "adapter_config.json")};
