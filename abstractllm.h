@@ -36077,6 +36077,7 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t q_parts;              /* 2: Q has a gate of its own width behind each head, else 1 */
     int64_t by_layer;             /* scores of layer i are divided by i + 1 */
     int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
+    int64_t n_nextn;              /* layers behind the n_layer of a GGUF file that guess further tokens: not used */
     int64_t unscaled;             /* what a layer's embeddings are added to is not scaled */
     int64_t n_laurel;             /* rank of a layer's product beside attention */
     int64_t n_vocab_pl;           /* ids that have embeddings of each layer, the others are as 0; 0: all */
@@ -36193,6 +36194,7 @@ static const allm__arch_key allm__arch_keys[] = {
      "max_position_embeddings n_positions n_ctx max_sequence_length seq_length"},
     {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0, "hidden_size n_embd d_model"},
     {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0, "num_hidden_layers n_layer"},
+    {"nextn_predict_layers", 'i', ALLM__HP(n_nextn), 0, 4096, 0, 0, NULL}, /* of them, the last ones */
     {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0, "head_dim"}, /* embedding_length / head_count */
     {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0, "head_dim"}, /* the same */
     {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0, NULL}, /* key_length */
@@ -37825,6 +37827,10 @@ static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a,
                     allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
                     allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
+    if (hp->n_nextn >= hp->n_layer)
+        return allm__arch_fail(s, a, "nextn_predict_layers", err, "is %lld, expected less than block_count, %lld",
+                               (long long)hp->n_nextn, (long long)hp->n_layer);
+    hp->n_layer -= hp->n_nextn; /* up to here arrays of numbers have one of each */
     return allm__arch_derive(s, a, hp, *layers, err);
 }
 
@@ -38367,6 +38373,16 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     return err->status;
 }
 
+/* Does a tensor of a GGUF file belong to a layer that guesses further tokens? */
+static int allm__model_is_nextn(const allm_model *m, allm_str name) {
+    int64_t layer = 0;
+    size_t  k     = 4;
+    if (!allm__str_starts(name, ALLM__S("blk."))) return 0;
+    for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && layer < 1 << 20; k++)
+        layer = layer * 10 + name.ptr[k] - '0';
+    return layer >= m->hp.n_layer && layer < m->hp.n_layer + m->hp.n_nextn;
+}
+
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
     static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
@@ -38374,7 +38390,7 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
     if (m->src.st) return allm__model_check_folder(m, used, err);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
-        int                 ok = used[i];
+        int                 ok = used[i] || allm__model_is_nextn(m, t->name);
         for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
             ok |= allm__str_ends(t->name, allm__str_of(harmless[k]));
         if (!ok)

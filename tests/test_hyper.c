@@ -46,6 +46,7 @@ static void test_hyper_fault_13(void **state) {
         {"rope.scaling.type", 's', 0, ALLM_E_UNSUPPORTED, "RoPE scaling \"ntk\" is not supported"},
         {"rope.scaling.type", 'u', 1, ALLM_E_FORMAT, "rope.scaling.type\" is of type u32"},
         {"expert_count", 'u', 4, ALLM_E_FORMAT, "expert_used_count\" is missing"},
+        {"nextn_predict_layers", 'u', 2, ALLM_E_FORMAT, "layers\" is 2, expected less than block_count, 2"},
         {"expert_used_count", 'u', 4, ALLM_E_FORMAT, "expert_used_count\" is 4, expected at most expert_count, 0"},
         /* what is fine */
         {"attention.head_count", 'h', 4, ALLM_OK, ""},
@@ -58,6 +59,7 @@ static void test_hyper_fault_13(void **state) {
         {"rope.scaling.factor", 'f', 0, ALLM_OK, ""},
         {"rope.scaling.factor", 'f', 4, ALLM_OK, ""},
         {"vocab_size", 'u', 97, ALLM_OK, ""},
+        {"nextn_predict_layers", 'u', 1, ALLM_OK, ""},
     };
     test_engine e;
     (void)state;
@@ -163,10 +165,30 @@ static void test_hyper_yarn_truncate(void **state) {
     test_engine_free(&e);
 }
 
+/* Layers that guess further tokens stand behind the others, also in arrays, and are not used. */
+static void test_hyper_nextn(void **state) {
+    test_engine e;
+    allm_error  err;
+    make_model  p = make_model_new("qwen3");
+    allm_model *m = NULL;
+    (void)state;
+    test_engine_init(&e, 1, NULL);
+    p.n_layer = 3;
+    make_model_set(&p, "feed_forward_length", 'A', 64);
+    make_model_set(&p, "nextn_predict_layers", 'u', 1);
+    make_gguf w = make_model_file(&p);
+    assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+    assert_int_equal(m->hp.n_layer, 2);
+    allm__model_release(m);
+    make_gguf_free(&w);
+    test_engine_free(&e);
+}
+
 static const struct CMUnitTest test_hyper[] = {
     cmocka_unit_test(test_hyper_fault_13),
     cmocka_unit_test(test_hyper_per_layer_array),
     cmocka_unit_test(test_hyper_rope),
     cmocka_unit_test(test_hyper_epsilon),
+    cmocka_unit_test(test_hyper_nextn),
     cmocka_unit_test(test_hyper_yarn_truncate),
 };
