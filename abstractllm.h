@@ -35846,8 +35846,7 @@ enum { /* flags of a family */
     ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
     ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
     ALLM__A_DENSE_BESIDE = 1 << 26, /* layers with experts have a feed-forward for every token, too */
-    ALLM__A_NORM_2       = 1 << 27, /* with attn_norm_2, that is attention's norm, and attn_norm the feed-forward's */
-    ALLM__A_YARN_EXACT   = 1 << 28  /* YaRN does not round, if the key says nothing: other writers of GGUF have none */
+    ALLM__A_NORM_2       = 1 << 27  /* with attn_norm_2, that is attention's norm, and attn_norm the feed-forward's */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -35961,7 +35960,7 @@ static const allm__arch allm__archs[] = {
     ALLM__ROW("exaone4", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_FULL_NO_ROPE,
               (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM,
               ALLM__T_HEAD | ALLM__T_FREQS),
-    ALLM__ROW("gpt-oss", HALVES, CLAMPED, ATTENTION, 2, ALLM__A_SELECTED | ALLM__A_YARN_EXACT,
+    ALLM__ROW("gpt-oss", HALVES, CLAMPED, ATTENTION, 2, ALLM__A_SELECTED,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV |
                   ALLM__T_OUT | ALLM__T_SINKS | ALLM__T_GLU | ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS,
               ALLM__T_HEAD),
@@ -37141,8 +37140,6 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
     hp->scaling = (allm__arch_scaling)i;
     if (!hp->n_ctx_rope) hp->n_ctx_rope = hp->n_ctx_train;
     if (hp->scaling == ALLM__SCALING_NONE || hp->rope_factor == 0) hp->rope_factor = 1;
-    allm__arch_key_name(key, a, "rope.scaling.yarn_truncate");
-    if (a->flags & ALLM__A_YARN_EXACT && !allm__gguf_find(g, allm__str_of(key))) hp->rope_truncate = 0;
     return ALLM_OK;
 }
 
@@ -40975,7 +40972,7 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow)) return yarn && v > 0 ? v : NAN;
     if (at == ALLM__HP(yarn_log)) return yarn && mla && v > 0 ? v : NAN; /* others have it in attn_factor */
     if (at == ALLM__HP(temp_length)) return hp->temp_scale > 0 ? v : NAN;
-    if (at == ALLM__HP(rope_truncate)) return yarn && (!v || base->flags & ALLM__A_YARN_EXACT) ? v : NAN;
+    if (at == ALLM__HP(rope_truncate)) return yarn && !hp->rope_truncate ? 0 : NAN;
     if (at == ALLM__HP(window))
         return base->swa && (m->any_window || (base->flags & ALLM__A_FULL_NO_ROPE && v > 0)) ? v : NAN;
     if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
