@@ -38325,6 +38325,14 @@ static allm_status allm__model_bind_folder(allm_model *m, const allm__arch_tenso
     return err->status;
 }
 
+/* The number of a layer at *k of a tensor's name; *k is then behind it. No file has 2^20 layers. */
+static int64_t allm__model_layer_at(allm_str name, size_t *k) {
+    int64_t layer = 0;
+    for (; *k < name.len && name.ptr[*k] >= '0' && name.ptr[*k] <= '9' && layer < 1 << 20; ++*k)
+        layer = layer * 10 + name.ptr[*k] - '0';
+    return layer;
+}
+
 /* Of the layers, a tensor that we do not use would be a part of the model left out. */
 static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *used, allm_error *err) {
     static const char *const harmless[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
@@ -38332,12 +38340,9 @@ static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *
     const allm_str           layers = allm__str_of(m->src.layers);
     for (size_t i = 0; i < m->st.n_tensors; i++) {
         const allm__tensor *t = &m->st.tensors[i];
-        int64_t             layer = 0;
         size_t              k = layers.len;
         int                 ok = used[i] || !allm__str_starts(t->name, layers);
-        for (; !ok && k < t->name.len && t->name.ptr[k] >= '0' && t->name.ptr[k] <= '9' && layer < 1 << 20; k++)
-            layer = layer * 10 + t->name.ptr[k] - '0';
-        ok |= layer >= m->hp.n_layer; /* layers that predict more than one token */
+        ok = ok || allm__model_layer_at(t->name, &k) >= m->hp.n_layer; /* layers that predict more than one token */
         for (k = 0; k < ALLM__COUNT(harmless) && !ok; k++) ok = allm__str_ends(t->name, allm__str_of(harmless[k]));
         if (!ok && !allm__st_is_part(&m->st, t->name))
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
@@ -38398,11 +38403,9 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 
 /* Does a tensor of a GGUF file belong to a layer that guesses further tokens? */
 static int allm__model_is_nextn(const allm_model *m, allm_str name) {
-    int64_t layer = 0;
-    size_t  k     = 4;
+    size_t k = 4;
     if (!allm__str_starts(name, ALLM__S("blk."))) return 0;
-    for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && layer < 1 << 20; k++)
-        layer = layer * 10 + name.ptr[k] - '0';
+    const int64_t layer = allm__model_layer_at(name, &k);
     return layer >= m->hp.n_layer && layer < m->hp.n_layer + m->hp.n_nextn;
 }
 
@@ -40420,8 +40423,7 @@ static int allm__conv_packs(const allm__conv_rows *m, const allm__tensor *t) {
     int64_t       i      = 0, first = 0;
     if (!global) {
         size_t k = 4;
-        for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < m->hp->n_layer; k++)
-            i = i * 10 + (name.ptr[k] - '0');
+        i        = allm__model_layer_at(name, &k);
         if (i >= m->hp->n_layer || k >= name.len) return 0;
         name = allm__str(name.ptr + k + 1, name.len - k - 1);
     }
