@@ -7773,8 +7773,9 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
  * scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm multiplies codes with activations rounded to int8 (or 16 bits) per 32
- * columns: the integer part is exact. gemm_f32 keeps float activations: the reference path and weights that are
- * floats. Both take weights packed before (room pack), or pack 16 rows at a time on the way: the same bits. */
+ * columns: the integer part is exact; gemm_rest adds products of what rounding has left where it is coarse. gemm_f32
+ * keeps float activations: the reference path and weights that are floats. All take weights packed before (room
+ * pack), or pack 16 rows at a time on the way: the same bits. */
 
 #ifndef ALLM__PASS
 
@@ -7808,6 +7809,7 @@ typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
     uint8_t *mem;
+    uint8_t *idle; /* of what is left of others, of each tile [n_blocks / 2]: is there nothing in these 64 columns? */
 } allm__acts;
 
 static int64_t allm__acts_blocks(int64_t n_cols) { return (n_cols + 63) / 64 * 2; }
@@ -7823,7 +7825,18 @@ static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens, int32_t n_plane
 static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens,
                              int32_t n_planes) {
     a->n_cols = n_cols, a->n_blocks = allm__acts_blocks(n_cols), a->n_tokens = n_tokens, a->n_planes = n_planes;
-    a->mem = (uint8_t *)mem;
+    a->mem = (uint8_t *)mem, a->idle = NULL;
+}
+
+/* What rounding to one plane has left is rounded by itself: bytes for it, and its place. */
+static size_t allm__acts_rest_bytes(int64_t n_cols, int32_t n_tokens) {
+    const int64_t n_tiles = (n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
+    return allm__acts_bytes(n_cols, n_tokens, 1) + (size_t)(n_tiles * allm__acts_blocks(n_cols) / 2);
+}
+
+static void allm__acts_place_rest(allm__acts *a, void *mem, int64_t n_cols, int32_t n_tokens) {
+    allm__acts_place(a, mem, n_cols, n_tokens, 1);
+    a->idle = a->mem + allm__acts_bytes(n_cols, n_tokens, 1);
 }
 
 typedef struct allm__ablock { /* a block of a tile; its parts have a token after another */
@@ -8083,11 +8096,18 @@ typedef struct allm__kern {
      * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
      * spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
+    /* What rounding x to a, of one plane, has left: of a token's columns those 64 of which the steps, added up, are one
+     * and a half times the mean, so that few numbers far larger than the others do not cost these their precision.
+     * t0 is the first token of a tile, t1 also, or the end. */
+    void (*acts_rest)(const allm__acts *a, const float *x, int32_t t0, int32_t t1, allm__acts *rest);
     /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a; w is of codes. next, row: where what is
      * multiplied next begins, a hint for caches; or NULL. scratch: ALLM__GEMM_SCRATCH bytes, 64-byte aligned. */
     void (*gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row, const allm__acts *a,
                  float *y, int64_t ldy, void *scratch);
-    /* The same with float activations x[t * ldx + column], and weights of any format. */
+    /* y += w[r] . a[t] for what is left. */
+    void (*gemm_rest)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
+                      void *scratch);
+    /* As gemm with float activations x[t * ldx + column], and weights of any format. */
     void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                      float *y, int64_t ldy, void *scratch);
     /* y[t * ldy + r] = a[r] . x[t * ldx], r < n_rows: a product with few rows. a: [n_rows, n filled up with zeros to a
@@ -9184,6 +9204,45 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
     }
 }
 
+/* What is left in columns 64 i to 64 i + 63 of the W tokens of a tile; keep: by token. */
+static void ALLM__K(panel_rest)(const allm__acts *a, const float *x, int32_t t, int32_t W, int64_t i,
+                                const uint8_t *keep, allm__acts *rest) {
+    const size_t n_block = (size_t)W * allm__acts_block_bytes(1), at = (size_t)(2 * i) * n_block;
+    uint8_t     *from = allm__acts_tile(a, t / ALLM__TOKENS) + at, *to = allm__acts_tile(rest, t / ALLM__TOKENS) + at;
+    for (int b = 0; b < 2; b++, from += n_block, to += n_block)
+        for (int32_t k = 0; k < W; k++) {
+            const allm__ablock q = allm__acts_at(from, k, W, 1), left = allm__acts_at(to, k, W, 1);
+            const int64_t      c = 64 * i + 32 * b;
+            float              v[32] = {0};
+            if (keep[k] && c < a->n_cols)
+                memcpy(v, x + (t + k) * a->n_cols + c, (size_t)ALLM__MIN(a->n_cols - c, 32) * sizeof *v);
+            for (int h = 0; h < 32 && keep[k]; h += 16)
+                allm__vstore(v + h, allm__vfma(allm__vset(-q.d[0]), allm__vload_i8(q.q + h), allm__vload(v + h)));
+            ALLM__K(ablock)(v, W, 1, &left);
+        }
+}
+
+static void ALLM__K(acts_rest)(const allm__acts *a, const float *x, int32_t t0, int32_t t1, allm__acts *rest) {
+    const int64_t n = a->n_blocks / 2;
+    for (int32_t t = t0, W; t < t1; t += W) {
+        uint8_t *tile = allm__acts_tile(a, t / ALLM__TOKENS), *idle = rest->idle + t / ALLM__TOKENS * n;
+        float    mean[ALLM__TOKENS] = {0};
+        W = allm__acts_width(a, t / ALLM__TOKENS);
+        const size_t n_block = (size_t)W * allm__acts_block_bytes(1);
+        for (int64_t i = 0; i < 2 * n; i++)
+            for (int32_t k = 0; k < W; k++)
+                mean[k] += allm__acts_at(tile + (size_t)i * n_block, k, W, 1).d[0] / (float)n;
+        for (int64_t i = 0; i < n; i++) {
+            const float *d = allm__acts_at(tile + (size_t)(2 * i) * n_block, 0, W, 1).d;
+            const float *e = allm__acts_at(tile + (size_t)(2 * i + 1) * n_block, 0, W, 1).d;
+            uint8_t      keep[ALLM__TOKENS];
+            idle[i] = 1;
+            for (int32_t k = 0; k < W; k++) idle[i] &= !(keep[k] = d[k] + e[k] >= 1.5f * mean[k]);
+            if (!idle[i]) ALLM__K(panel_rest)(a, x, t, W, i, keep, rest);
+        }
+    }
+}
+
 /* The bits of four or more bytes: to the right or the left, then masked. */
 ALLM__INLINE ALLM__X(c) ALLM__K(bits)(ALLM__X(c) v, int right, int mask) {
     return ALLM__X(c_and)(right > 0 ? ALLM__X(c_shr)(v, right) : right < 0 ? ALLM__X(c_shl)(v, -right) : v, mask);
@@ -10019,6 +10078,39 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     ALLM__K(gemm_of)(w, r0, r1, next, row, a, y, ldy, scratch, 0);
 }
 
+/* Panels of a group of rows that any tile has something for, then each tile's, a run of them after another. */
+static void ALLM__K(gemm_rest)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
+                               void *scratch) {
+    allm__panel  *panels = (allm__panel *)scratch;
+    uint8_t      *own    = (uint8_t *)scratch + ALLM__PANELS * sizeof *panels;
+    const int64_t n = a->n_blocks / 2, n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
+    ALLM__K(tile) j;
+    memset(&j, 0, sizeof j);
+    j.p = allm__pack_find(w->fmt->id);
+    for (int64_t r = r0 / ALLM__ROWS * ALLM__ROWS, i = 0; r < r1; i = i + ALLM__PANELS < n ? i + ALLM__PANELS : 0) {
+        const int64_t lo = ALLM__MAX(r0 - r, 0), hi = ALLM__MIN(r1 - r, ALLM__ROWS);
+        const int64_t some = ALLM__MIN(n - i, ALLM__PANELS);
+        uint8_t       idle[ALLM__PANELS];
+        memset(idle, 1, sizeof idle);
+        for (int64_t t = 0; t < n_tiles; t++)
+            for (int64_t k = 0; k < some; k++) idle[k] &= a->idle[t * n + i + k];
+        for (int64_t k = 0; k < some; k++)
+            if (!idle[k]) ALLM__K(unpack)(w, j.p, r / ALLM__ROWS, i + k, 1, own, panels + k);
+        for (int64_t t = 0; t < n_tiles; t++) {
+            const uint8_t *none = a->idle + t * n + i;
+            j.W = allm__acts_width(a, t), j.stride = (size_t)j.W * allm__acts_block_bytes(1);
+            for (int64_t k = 0, end; k < some; k = end) {
+                for (end = k + 1; end < some && none[end] == none[k];) end++;
+                if (none[k]) continue;
+                j.panels = panels + k, j.n_panels = end - k;
+                j.block  = allm__acts_tile(a, t) + (size_t)(2 * (i + k)) * j.stride;
+                ALLM__K(tokens)(&j, y + t * ALLM__TOKENS * ldy + r, ldy, lo, hi, 1);
+            }
+        }
+        if (i + ALLM__PANELS >= n) r += ALLM__ROWS;
+    }
+}
+
 #if ALLM__PASS == ALLM__PASS_AVX512
 static void ALLM__K(gemm_pairs)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row,
                                 const allm__acts *a, float *y, int64_t ldy, void *scratch) {
@@ -10267,12 +10359,12 @@ static void ALLM__K(add_few_cols)(const uint8_t *b, int id, int64_t rank, int64_
     }
 }
 
-#define ALLM__TABLE(name, gemm, attend, attend_span)                                                   \
-    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(mul_few_rows),\
-     ALLM__K(add_few_cols), ALLM__K(rms_norm), ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), \
-     ALLM__K(rope_halves),                                                                            \
-     ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
-     ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
+#define ALLM__TABLE(name, gemm, attend, attend_span)                                                  \
+    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(acts_rest), ALLM__K(gemm), ALLM__K(gemm_rest), \
+     ALLM__K(gemm_f32), ALLM__K(mul_few_rows), ALLM__K(add_few_cols), ALLM__K(rms_norm),              \
+     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves), ALLM__K(k_store),  \
+     ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), ALLM__K(max),     \
+     ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale),               \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
 static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), gemm, attend, attend_span);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
@@ -41759,6 +41851,8 @@ struct allm_session {
     int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
+    allm__acts  rest;    /* what rounding has left of one of n_embd numbers; placed in: */
+    void       *rest_mem;
     uint8_t    *order;   /* [n_parts][n_order] bytes: inputs of products with an order of their own, also rounded */
     size_t      n_order;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -41999,6 +42093,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
+    s->rest_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_rest_bytes(hp->n_embd, p->n_batch), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
     s->n_order  = m->any_order ? (size_t)n_col * ALLM__TOKENS * sizeof(float) + 64 : 0;
     s->n_order  = (s->n_order + (m->any_order ? allm__acts_bytes(n_col, p->n_batch, 2) : 0) + 63) / 64 * 64;
@@ -42737,7 +42832,8 @@ static allm_status allm__session_shift(allm_session *s, size_t n_keep, size_t n_
  * prompt. Nothing is allocated. A family's flags and groups of tensors (room arch) say which stages run. Two paths:
  * float activations everywhere (reference), or activations in int8 blocks for quantised weights, but 16 bits in the
  * last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence falls from 0.0027 over 0.0017
- * to 0.0013) and costs least, since most tokens of a prompt end before. */
+ * to 0.0013) and costs least, since most tokens of a prompt end before. Keys and values are also of what rounding has
+ * left where it is coarsest, which takes a third off again for 1 % of the multiplications. */
 
 typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;
@@ -42871,6 +42967,13 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
 static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
                               int32_t i_part) {
     allm__fwd_multiply(f, w, r0, r1, f->in, f->n_in, &f->s->acts, f->n_tok, y, ldy, i_part);
+}
+
+/* ... and added to it, of what rounding has left. Weights that lie in another order do without. */
+static void allm__fwd_product_rest(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y,
+                                   int64_t ldy, int32_t i_part) {
+    if (w->fmt->n_weights > 1 && !w->order && !allm__fwd_cancelled(f))
+        f->kern->gemm_rest(w, r0, r1, &f->s->rest, y, ldy, f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH);
 }
 
 /* y[t][r0 .. r1) += b[r0 .. r1) */
@@ -43121,6 +43224,18 @@ static void allm__fwd_scale_rows(const allm__fwd *f, double factor, int64_t r0, 
         f->kern->scale(y + t * ldy + r0, (float)factor, r1 - r0);
 }
 
+/* Of keys and values: their errors meet every later token. */
+static int allm__fwd_has_rest(const allm__fwd *f) {
+    return !f->floats && f->n_planes == 1 && f->layer->wk.fmt;
+}
+
+static void allm__fwd_rest(void *arg, int32_t i_part, int32_t n_parts) { /* of f->in, to s->rest */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to;
+    allm__part(f->n_tok, ALLM__TOKENS, i_part, n_parts, &from, &to);
+    if (from < to) f->kern->acts_rest(&f->s->acts, f->in, (int32_t)from, (int32_t)to, &f->s->rest);
+}
+
 /* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
     const int64_t ld    = p->n_head * p->dim;
@@ -43132,6 +43247,8 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
         allm__fwd_split_gates(f, p, h0, h1);
     } else {
         allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+        if (p->cached && allm__fwd_has_rest(f))
+            allm__fwd_product_rest(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
         allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
         allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
     }
@@ -43381,6 +43498,10 @@ static void allm__fwd_attend_all(allm__fwd *f) {
 static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          gated = (l->has & ALLM__T_Q_GATED) != 0;
+    if (allm__fwd_has_rest(f)) {
+        allm__acts_place_rest(&f->s->rest, f->s->rest_mem, f->n_in, f->n_tok);
+        allm__fwd_run_tokens(f, allm__fwd_rest);
+    }
     allm__fwd_run(f, allm__fwd_qkv);
     if (l->has & ALLM__T_QK_NORM_WHOLE) allm__fwd_run_tokens(f, allm__fwd_qkv_whole);
     const int32_t skip = f->n_tok - n_keep;

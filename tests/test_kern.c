@@ -302,6 +302,108 @@ static void test_kern_gemm_few(void **state) {
     }
 }
 
+/* What rounding x has left. */
+static allm__acts test_kern_rest_of(const allm__kern *k, const allm__acts *a, const float *x) {
+    allm__acts rest;
+    void      *mem = test_pack_aligned(allm__acts_rest_bytes(a->n_cols, a->n_tokens));
+    allm__acts_place_rest(&rest, mem, a->n_cols, a->n_tokens);
+    k->acts_rest(a, x, 0, a->n_tokens, &rest);
+    return rest;
+}
+
+/* What it says of column c of token t. */
+static double test_kern_left(const allm__acts *rest, int64_t t, int64_t c) {
+    return rest->idle[t / ALLM__TOKENS * (rest->n_blocks / 2) + c / 64] ? 0 : test_kern_act(rest, t, c);
+}
+
+/* Floats of which some columns are far larger than others: each token has them somewhere. */
+static float *test_kern_uneven(int64_t n, int32_t n_tok) {
+    float *x = test_kern_floats(n * n_tok);
+    for (int32_t t = 0; t < n_tok; t++)
+        for (int64_t i = 0; i < n / 100 + 1; i++) x[t * n + (int64_t)test_random_below((uint64_t)n)] *= 40;
+    return x;
+}
+
+/* Of 64 columns of a token all is left to 16 bits or nothing: by the steps of that token alone. */
+static void test_kern_rest_contract(void **state) {
+    (void)state;
+    enum { N = 300, T = 27 };
+    float        *x    = test_kern_uneven(N, T);
+    allm__acts    a    = test_kern_acts(allm__kern_find("scalar"), x, N, T);
+    allm__acts    rest = test_kern_rest_of(allm__kern_find("scalar"), &a, x);
+    int           n_kept = 0, n_idle = 0;
+    for (int64_t t = 0; t < T; t++) {
+        double d[10] = {0}, mean = 0;
+        for (int64_t b = 0; b < 10; b++) {
+            int32_t W;
+            d[b] = (double)*test_kern_block(&a, t, b, &W).d, mean += d[b] / 5;
+        }
+        for (int64_t c = 0; c < N; c++) {
+            const double both = d[c / 64 * 2] + d[c / 64 * 2 + 1], left = test_kern_left(&rest, t, c);
+            const double off = (double)x[t * N + c] - test_kern_act(&a, t, c) - left;
+            assert_true(both < 1.499 * mean || both > 1.501 * mean);
+            if (both < 1.5 * mean) assert_true(left == 0);
+            else assert_true(fabs(off) <= d[c / 32] / 127 / 3.9), n_kept++; /* half a step of half a step */
+        }
+        for (int i = 0; i < 5; i++) n_idle += rest.idle[t / ALLM__TOKENS * 5 + i];
+    }
+    assert_true(n_kept > 0 && n_idle > 0);
+    free(x), free(a.mem), free(rest.mem);
+}
+
+/* Products of it are added: as the scalar table adds them, some rows of some tokens, and near the sum in double. */
+static void test_kern_rest_check(const allm__kern *k, const allm__fmt *fmt, int64_t n_rows, int64_t n, int32_t n_tok,
+                                 int packed) {
+    const allm__kern *scalar = allm__kern_find("scalar");
+    const int64_t     r0 = n_rows > 20 ? 3 : 0, r1 = n_rows > 20 ? n_rows - 2 : n_rows;
+    test_pack_w       m = test_pack_weights(fmt, n_rows, n, 0, -1);
+    allm__mat         w = m.mat;
+    float            *x = test_kern_uneven(n, n_tok), *got = test_kern_floats(n_rows * n_tok);
+    float            *want = test_kern_floats(n_rows * n_tok), *alone = test_kern_floats(n_rows * n_tok);
+    void             *scratch = test_pack_aligned(ALLM__GEMM_SCRATCH);
+    uint8_t          *to = (uint8_t *)test_pack_aligned(allm__pack_bytes(allm__pack_find(fmt->id), n_rows, n));
+    allm__acts        a = test_kern_acts(k, x, n, n_tok), rest = test_kern_rest_of(k, &a, x);
+    memcpy(want, got, (size_t)(n_rows * n_tok) * sizeof *got);
+    memcpy(alone, got, (size_t)(n_rows * n_tok) * sizeof *got);
+    if (packed) k->pack(&w, 0, (n_rows + ALLM__ROWS - 1) / ALLM__ROWS, to), w.packed = to, w.data = NULL;
+    k->gemm_rest(&w, r0, r1, &rest, got, n_rows, scratch);
+    for (int32_t t = 0; t < n_tok; t++) {
+        allm__acts one = test_kern_acts(k, x + t * n, n, 1), left = test_kern_rest_of(k, &one, x + t * n);
+        k->gemm_rest(&w, r0, r1, &left, alone + t * n_rows, n_rows, scratch);
+        free(one.mem), free(left.mem);
+    }
+    test_kern_same(fmt->name, k, alone, got, n_rows * n_tok);
+    for (int32_t t = 0; t < n_tok; t++)
+        for (int64_t r = 0; r < n_rows; r++) {
+            double sum = (double)want[t * n_rows + r], size = fabs(sum);
+            for (int64_t c = 0; c < n && r >= r0 && r < r1; c++) {
+                const double v = m.w[r * n + c] * test_kern_left(&rest, t, c);
+                sum += v, size += fabs(v);
+            }
+            if (!(fabs((double)got[t * n_rows + r] - sum) <= 4e-6 * size + 1e-30))
+                fail_msg("%s %s rest, %d columns: %.9g, not %.9g", k->name, fmt->name, (int)n,
+                         (double)got[t * n_rows + r], sum);
+        }
+    free(a.mem), free(rest.mem);
+    a = test_kern_acts(scalar, x, n, n_tok), rest = test_kern_rest_of(scalar, &a, x), w = m.mat;
+    scalar->gemm_rest(&w, r0, r1, &rest, want, n_rows, scratch);
+    test_kern_same(fmt->name, k, got, want, n_rows * n_tok);
+    free(a.mem), free(rest.mem), free(x), free(got), free(want), free(alone), free(scratch), free(to);
+    test_pack_weights_free(&m);
+}
+
+static void test_kern_rest(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (int c = 0; test_kern_first(i) && allm__fmts[i].n_weights > 1 && test_kern_cols(&allm__fmts[i], c); c++) {
+            const int64_t n = test_kern_cols(&allm__fmts[i], c);
+            test_kern_rest_check(k, &allm__fmts[i], c % 2 ? 5 : 37, n, c % 3 ? 27 : 1, c % 2);
+        }
+    TEST_KERN_EACH(k) /* more panels than are unpacked at a time */
+    test_kern_rest_check(k, allm__fmt_find(ALLM__Q4_0), 21, (ALLM__PANELS + 5) * 64, 15, 1);
+}
+
 /* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
 static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
     test_pack_w m = test_pack_weights(f, 5, n, 1, fill);
@@ -1399,5 +1501,6 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
     cmocka_unit_test(test_kern_attend_odd),
     cmocka_unit_test(test_kern_gemm_wild),
-    cmocka_unit_test(test_kern_gemm_few),
+    cmocka_unit_test(test_kern_gemm_few),       cmocka_unit_test(test_kern_rest_contract),
+    cmocka_unit_test(test_kern_rest),
 };
