@@ -223,6 +223,7 @@ int main(int argc, char **argv) {
         int        n   = bench_open(&b, argv[i], n_prompt, &err) ? -1 : bench_times(&b, n_tries, t, &err);
         if (n < 0) printf("%-24s left out: %.90s\n", base_name(argv[i]), *err.message ? err.message : "no answers");
         if (n > 0) tell(base_name(argv[i]), t, n);
+        if (n == 0) printf("%-24s each of %d ended before its cancel\n", base_name(argv[i]), 3 * n_tries);
         for (int k = 0; k < n && raw; k++) fprintf(raw, "%.3f %.3f\n", 1e3 * t[k].wall, 1e3 * t[k].busy);
         for (int k = 0; k < n && n_all < (int)ALLM__COUNT(all); k++) all[n_all++] = t[k];
         bench_close(&b);
