@@ -7770,7 +7770,8 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
  * range) the operations and their order depend on nothing else, so that results are the same bits for every batch, row
  * or thread split; and they are the same in every table, because the int8 rounding of activations makes much of a last
  * bit: a lane is a row, sums run over the columns in order, and what is fused is fused everywhere. NaN in a weight,
- * scale or activation gives NaN where it is used, and nothing worse.
+ * scale or activation gives NaN where it is used, and nothing worse (where a scale is not finite, a token beside which
+ * another has a rest may get NaN for an infinity).
  *
  * Matrix products come in two kinds. gemm multiplies codes with activations rounded to int8 (or 16 bits) per 32
  * columns: the integer part is exact; gemm_rest adds products of what rounding has left where it is coarse. gemm_f32
@@ -7809,7 +7810,7 @@ typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
     uint8_t *mem;
-    uint8_t *idle; /* of what is left of others, of each tile [n_blocks / 2]: is there nothing in these 64 columns? */
+    uint8_t *idle; /* NULL, or, of acts_rest: [tiles][n_blocks / 2] is there nothing in 64 columns? They are not set. */
 } allm__acts;
 
 static int64_t allm__acts_blocks(int64_t n_cols) { return (n_cols + 63) / 64 * 2; }
@@ -7828,7 +7829,7 @@ static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int
     a->mem = (uint8_t *)mem, a->idle = NULL;
 }
 
-/* What rounding to one plane has left is rounded by itself: bytes for it, and its place. */
+/* What rounding to one plane has left, itself rounded: bytes for it, and its place. */
 static size_t allm__acts_rest_bytes(int64_t n_cols, int32_t n_tokens) {
     const int64_t n_tiles = (n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
     return allm__acts_bytes(n_cols, n_tokens, 1) + (size_t)(n_tiles * allm__acts_blocks(n_cols) / 2);
@@ -8096,15 +8097,16 @@ typedef struct allm__kern {
      * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
      * spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
-    /* What rounding x to a, of one plane, has left: of a token's columns those 64 of which the steps, added up, are one
-     * and a half times the mean, so that few numbers far larger than the others do not cost these their precision.
-     * t0 is the first token of a tile, t1 also, or the end. */
+    /* What rounding x to a, of one plane, has left, of those 64 columns of a token of which the steps, added up, are at
+     * least one and a half times the mean: few numbers that are far larger than all others cost the 31 beside them
+     * their precision. (SmolLM2's norms: the finest 5 of 9 such columns have a tenth of the error; 1.5 takes a quarter
+     * of them, 1 half for the same KL divergence, 2 a sixth for 7 % more.) t0 and t1: ends of tiles, or of all. */
     void (*acts_rest)(const allm__acts *a, const float *x, int32_t t0, int32_t t1, allm__acts *rest);
     /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a; w is of codes. next, row: where what is
      * multiplied next begins, a hint for caches; or NULL. scratch: ALLM__GEMM_SCRATCH bytes, 64-byte aligned. */
     void (*gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row, const allm__acts *a,
                  float *y, int64_t ldy, void *scratch);
-    /* y += w[r] . a[t] for what is left. */
+    /* y[t * ldy + r] += w[r] . a[t] for what acts_rest has left; the rest as in gemm. */
     void (*gemm_rest)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
                       void *scratch);
     /* As gemm with float activations x[t * ldx + column], and weights of any format. */
@@ -9237,7 +9239,7 @@ static void ALLM__K(acts_rest)(const allm__acts *a, const float *x, int32_t t0, 
             const float *e = allm__acts_at(tile + (size_t)(2 * i + 1) * n_block, 0, W, 1).d;
             uint8_t      keep[ALLM__TOKENS];
             idle[i] = 1;
-            for (int32_t k = 0; k < W; k++) idle[i] &= !(keep[k] = d[k] + e[k] >= 1.5f * mean[k]);
+            for (int32_t k = 0; k < W; k++) idle[i] &= !(keep[k] = d[k] + e[k] > 0 && d[k] + e[k] >= 1.5f * mean[k]);
             if (!idle[i]) ALLM__K(panel_rest)(a, x, t, W, i, keep, rest);
         }
     }
@@ -10094,8 +10096,10 @@ static void ALLM__K(gemm_rest)(const allm__mat *w, int64_t r0, int64_t r1, const
         memset(idle, 1, sizeof idle);
         for (int64_t t = 0; t < n_tiles; t++)
             for (int64_t k = 0; k < some; k++) idle[k] &= a->idle[t * n + i + k];
-        for (int64_t k = 0; k < some; k++)
-            if (!idle[k]) ALLM__K(unpack)(w, j.p, r / ALLM__ROWS, i + k, 1, own, panels + k);
+        for (int64_t k = 0, end; k < some; k = end) {
+            for (end = k + 1; end < some && idle[end] == idle[k];) end++;
+            if (!idle[k]) ALLM__K(unpack)(w, j.p, r / ALLM__ROWS, i + k, end - k, own, panels + k);
+        }
         for (int64_t t = 0; t < n_tiles; t++) {
             const uint8_t *none = a->idle + t * n + i;
             j.W = allm__acts_width(a, t), j.stride = (size_t)j.W * allm__acts_block_bytes(1);
@@ -41851,7 +41855,7 @@ struct allm_session {
     int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
-    allm__acts  rest;    /* what rounding has left of one of n_embd numbers; placed in: */
+    allm__acts  rest;    /* what rounding the input of keys and values has left; placed in: */
     void       *rest_mem;
     uint8_t    *order;   /* [n_parts][n_order] bytes: inputs of products with an order of their own, also rounded */
     size_t      n_order;
@@ -42039,6 +42043,26 @@ static allm__kv_most allm__kv_most_of(const allm_model *m) {
     return n;
 }
 
+/* Models narrower than this get 16 bits in all layers: with few layers of few numbers nothing averages out (NMSE 1e-3
+ * to 5e-3 against 6e-5 on models of 64 numbers and two layers), and they are quick as they are. */
+enum { ALLM__KV_NARROW = 512 };
+
+/* Is what rounding has left of an input multiplied by w too? Floats take the input as it is. */
+static int allm__kv_takes_rest(const allm__mat *w) { return w->fmt && w->fmt->n_weights > 1 && !w->order; }
+
+/* ... by keys or values of a layer, in one whose input has 8 bits? */
+static int allm__kv_has_rest(const allm__layer *l) {
+    return allm__kv_takes_rest(&l->wk) || allm__kv_takes_rest(&l->wv);
+}
+
+static size_t allm__kv_rest_bytes(const allm_model *m, int32_t n_batch) {
+    const int64_t n = m->int8 && m->hp.n_embd >= ALLM__KV_NARROW ? m->hp.n_layer - 1 : 0;
+    for (int64_t i = 0; i < n; i++)
+        if (m->layers[i].mixer != ALLM__MIX_MLA && allm__kv_has_rest(&m->layers[i]))
+            return allm__acts_rest_bytes(m->hp.n_embd, n_batch);
+    return 0;
+}
+
 /* Bytes of the rounded inputs of P pairs: each expert's begin at a multiple of 64. */
 static size_t allm__kv_pair_acts(const allm__hparams *hp, int64_t n_pairs) {
     const int64_t n_col = ALLM__MAX(hp->n_embd, hp->n_ff_expert);
@@ -42093,7 +42117,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
-    s->rest_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_rest_bytes(hp->n_embd, p->n_batch), 1);
+    s->rest_mem = allm__layout_array(l, allm__kv_rest_bytes(m, p->n_batch), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
     s->n_order  = m->any_order ? (size_t)n_col * ALLM__TOKENS * sizeof(float) + 64 : 0;
     s->n_order  = (s->n_order + (m->any_order ? allm__acts_bytes(n_col, p->n_batch, 2) : 0) + 63) / 64 * 64;
@@ -42279,7 +42303,7 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  *     heads the blocks of keys and values low / 64 .. end, as they lie in the cache (room kern)
  * Nothing of it depends on n_batch, threads, ISA, nor, but for dynamic RoPE, on n_ctx. */
 
-enum { ALLM__STATE_VERSION = 1, ALLM__STATE_ORDER = 0x01020304 };
+enum { ALLM__STATE_VERSION = 2, ALLM__STATE_ORDER = 0x01020304 };
 
 typedef struct allm__state_head {
     char     magic[8]; /* "ALLMSESS" */
@@ -42833,7 +42857,8 @@ static allm_status allm__session_shift(allm_session *s, size_t n_keep, size_t n_
  * float activations everywhere (reference), or activations in int8 blocks for quantised weights, but 16 bits in the
  * last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence falls from 0.0027 over 0.0017
  * to 0.0013) and costs least, since most tokens of a prompt end before. Keys and values are also of what rounding has
- * left where it is coarsest, which takes a third off again for 1 % of the multiplications. */
+ * left where it is coarsest, which takes a third off again for 1 % of the multiplications; not by weights that are
+ * floats or lie in another order, nor in MLA. */
 
 typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;
@@ -42939,14 +42964,16 @@ static const allm__acts *allm__fwd_reorder(const allm__fwd *f, const allm__mat *
 }
 
 /* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
- * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
+ * acts; of acts that are a rest, added to y, and there is no `in`. Weights that are floats get float activations, as
+ * the quantised ones do on the reference path. */
 static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
                                int64_t ld, const allm__acts *acts, int32_t n_tok, float *y, int64_t ldy,
                                int32_t i_part) {
     uint8_t      *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
     const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
     const int64_t n_most  = f->kern == &allm__kern_table_scalar ? ALLM__FWD_SLICE : ALLM__FWD_SLICE_SIMD;
-    const int     fetch   = w->lora && n_tok <= ALLM__LORA_FEW;
+    const int     is_rest = acts && acts->idle; /* of base weights only: adapters have had the input itself */
+    const int     fetch   = w->lora && !is_rest && n_tok <= ALLM__LORA_FEW;
     const int64_t n_whole = (n_most / (w->n_cols * n_tok + 1) / (2 * ALLM__ROWS) + 1) * 2 * ALLM__ROWS;
     const int64_t n_slice = fetch ? ALLM__MIN(n_whole, ALLM__LORA_SLICE) : n_whole;
     allm__acts    own;
@@ -42958,9 +42985,10 @@ static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r
         const allm__mat *next = end < r1 ? w : w->after; /* of another matrix, as likely the same part of its rows */
         const int64_t    row  = end < r1 ? end : next ? r0 * next->n_rows / w->n_rows : 0;
         if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
+        else if (is_rest) f->kern->gemm_rest(w, r, end, acts, y, ldy, scratch);
         else f->kern->gemm(w, r, end, next, row, acts, y, ldy, scratch);
     }
-    if (w->lora) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part);
+    if (w->lora && !is_rest) allm__lora_add(f->s->lora, f->kern, w, r0, r1, in, ld, n_tok, y, ldy, i_part);
 }
 
 /* The same for the input of the batch. */
@@ -42969,11 +42997,10 @@ static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0
     allm__fwd_multiply(f, w, r0, r1, f->in, f->n_in, &f->s->acts, f->n_tok, y, ldy, i_part);
 }
 
-/* ... and added to it, of what rounding has left. Weights that lie in another order do without. */
+/* ... and added to it, of what rounding has left. */
 static void allm__fwd_product_rest(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y,
                                    int64_t ldy, int32_t i_part) {
-    if (w->fmt->n_weights > 1 && !w->order && !allm__fwd_cancelled(f))
-        f->kern->gemm_rest(w, r0, r1, &f->s->rest, y, ldy, f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH);
+    if (allm__kv_takes_rest(w)) allm__fwd_multiply(f, w, r0, r1, NULL, 0, &f->s->rest, f->n_tok, y, ldy, i_part);
 }
 
 /* y[t][r0 .. r1) += b[r0 .. r1) */
@@ -43087,10 +43114,6 @@ static void allm__fwd_norm_x(allm__fwd *f, const float *weight, const float *bia
 }
 
 /* ---- stages: parts are runs of heads or rows */
-
-/* Models narrower than this get 16 bits in all layers: with few layers of few numbers nothing averages out (NMSE 1e-3
- * to 5e-3 against 6e-5 on models of 64 numbers and two layers), and they are quick as they are. */
-enum { ALLM__FWD_NARROW = 512 };
 
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
 
@@ -43224,9 +43247,9 @@ static void allm__fwd_scale_rows(const allm__fwd *f, double factor, int64_t r0, 
         f->kern->scale(y + t * ldy + r0, (float)factor, r1 - r0);
 }
 
-/* Of keys and values: their errors meet every later token. */
+/* Keys and values are also products of what rounding has left: their errors meet every later token. */
 static int allm__fwd_has_rest(const allm__fwd *f) {
-    return !f->floats && f->n_planes == 1 && f->layer->wk.fmt;
+    return !f->floats && f->n_planes == 1 && allm__kv_has_rest(f->layer);
 }
 
 static void allm__fwd_rest(void *arg, int32_t i_part, int32_t n_parts) { /* of f->in, to s->rest */
@@ -44569,7 +44592,7 @@ static int allm__fwd_pass(allm__fwd *f, int32_t n_keep, int hidden) {
             q->kv   = &q->s->kv[i];
             q->from = q->state ? q->state + q->kv->state : NULL, q->to = q->s->state[!q->s->i_state] + q->kv->state;
         }
-        f->n_planes = i + 1 < n_layer && m->hp.n_embd >= ALLM__FWD_NARROW ? 1 : 2;
+        f->n_planes = i + 1 < n_layer && m->hp.n_embd >= ALLM__KV_NARROW ? 1 : 2;
         allm__fwd_layer(f, i + 1 < n_layer ? n : n_keep);
     }
     if (n_keep && !allm__fwd_cancelled(f)) allm__fwd_end(f, hidden);

@@ -27,7 +27,7 @@ typedef struct make_model {
     const char    *broken;     /* name of a tensor to spoil ... */
     char           how;        /* m missing, t transposed, r one row more, d a third dimension, i of type I32 */
     const char    *extra;      /* one tensor more, [n_embd] floats */
-    float          nan_weight; /* NaN or an infinity: put into the first layer's attn_norm */
+    float          odd_weight; /* NaN, an infinity, a large number: put into the first layer's attn_norm */
 } make_model;
 
 static make_model make_model_new(const char *arch) {
@@ -218,7 +218,7 @@ static void make_model_tensor(make_gguf *w, const make_model *m, const char *nam
                        strstr(name, "norm") || row->group & (ALLM__T_FREQS | ALLM__T_FACTORS) ? 1.0f
                        : strstr(name, "ssm_a")                                               ? -1.0f
                                                                                              : 0.0f);
-    if (m->nan_weight != 0 && !strcmp(name, "blk.0.attn_norm.weight")) x[1] = m->nan_weight;
+    if (m->odd_weight != 0 && !strcmp(name, "blk.0.attn_norm.weight")) x[1] = m->odd_weight;
     fmt->quant(x, data, n);
     make_tensor(w, name, how == 'i' ? 26 : (uint32_t)fmt->id, n_dims, dims, data, n_bytes);
     free(x), free(data);

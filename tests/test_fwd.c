@@ -586,7 +586,7 @@ static void test_fwd_smollm2(void **state) {
             assert_int_equal(s.n_sure_same, s.n_sure);
             assert_int_equal(greedy.n_differ, 0);
         } else {
-            assert_true(s.kl / s.n <= 0.00241);
+            assert_true(s.kl / s.n <= (slow ? 0.0024 : 0.0012)); /* 0.00086 over all texts; few positions: more */
             /* a share counted over few positions is only known to some standard errors: 0.3 points for all of them */
             assert_true((double)s.n_same / s.n >= 0.966 - (slow ? 2 * sqrt(0.966 * 0.034 / s.n) : 0.003));
             assert_int_equal(greedy.n_clear, 0);
@@ -714,6 +714,34 @@ static void test_fwd_families(void **state) {
             if (is_way ? memcmp(got, want, sizeof got) != 0 : !(fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB) < 1e-10))
                 fail_msg("%s, weights %s, %s %zu: NMSE %g", p.arch, allm__fmt_find(p.type)->name,
                          is_way ? "way" : isa, k, fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB));
+        }
+        make_gguf_free(&w);
+    }
+}
+
+/* Models wide enough for 8 bits, with a number that makes rounding coarse: the same bits, also with what it leaves. */
+static void test_fwd_rest(void **state) {
+    static const char *const archs[] = {"llama", "falcon-h1", "gemma3n", "deepseek2", "qwen3"};
+    static const fwd_way ways[] = {
+        {3, 7, 0, 0, 1, 0}, {2, 1, 0, 0, 1, 1}, {2, 5, 13, 0, 0, 0}, {4, 30, 0, 1, 1, 0},
+    };
+    static float want[FWD_TOKENS * FWD_VOCAB], got[FWD_TOKENS * FWD_VOCAB];
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(archs); i++) {
+        make_model p = make_model_new(archs[i]);
+        p.type = ALLM__Q8_0, p.groups = allm__arch_of(allm__str_of(archs[i]))->may, p.odd_weight = 60;
+        p.n_head = 6, p.n_embd = 512, p.n_ff = 96, p.n_vocab = FWD_VOCAB, p.n_layer = 3;
+        make_gguf w = make_model_file(&p);
+        fwd_run(&w, 0, ALLM_KV_DEFAULT, "scalar", &fwd_plain, want);
+        for (size_t k = 0; k < ALLM__COUNT(ways) + ALLM__COUNT(allm__isas); k++) {
+            const int   is_way = k < ALLM__COUNT(ways);
+            const char *isa    = is_way ? "scalar" : allm__isas[k - ALLM__COUNT(ways)].name;
+            if (!allm__kern_find(isa)) continue;
+            memcpy(got, want, sizeof got);
+            fwd_run(&w, 0, ALLM_KV_DEFAULT, isa, is_way ? &ways[k] : &fwd_plain, got);
+            if (is_way ? memcmp(got, want, sizeof got) != 0 : !(fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB) < 1e-10))
+                fail_msg("%s, %s %zu: NMSE %g", p.arch, is_way ? "way" : isa, k,
+                         fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB));
         }
         make_gguf_free(&w);
     }
@@ -1027,7 +1055,7 @@ static void test_fwd_fault_15_nan_weights(void **state) {
                 int32_t              id;
                 make_model           p = make_model_new("llama");
                 static const int32_t ids[] = {1, 2, 3};
-                p.nan_weight = bad[i], p.type = type;
+                p.odd_weight = bad[i], p.type = type;
                 make_gguf w = make_model_file(&p);
                 test_engine_init(&e, 1, NULL);
                 assert_int_equal(test_engine_open(&e, &w, reference, &m, &err), ALLM_OK);
@@ -1057,6 +1085,7 @@ static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_smollm2),
     cmocka_unit_test(test_fwd_same_bits),
     cmocka_unit_test(test_fwd_families),
+    cmocka_unit_test(test_fwd_rest),
     cmocka_unit_test(test_fwd_isas),
     cmocka_unit_test(test_fwd_fault_34_cancel),
     cmocka_unit_test(test_fwd_progress),
