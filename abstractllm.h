@@ -6596,6 +6596,9 @@ ALLM__INLINE ALLM__X(f) ALLM__X(from)(ALLM__X(f) a, ALLM__X(f) x, float least) {
 ALLM__INLINE int        ALLM__X(above)(ALLM__X(f) a, ALLM__X(f) b) { return a > b; }
 ALLM__INLINE void       ALLM__X(load_pairs)(const float *p, ALLM__X(f) *a, ALLM__X(f) *b) { *a = p[0], *b = p[1]; }
 ALLM__INLINE void       ALLM__X(store_pairs)(float *p, ALLM__X(f) a, ALLM__X(f) b) { p[0] = a, p[1] = b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return fabsf(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) { return allm__bits(a) > allm__bits(b) ? a : b; }
+ALLM__INLINE void       ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) { *p = (int8_t)a; }
 ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
 ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
@@ -7249,11 +7252,9 @@ ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
 ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
 ALLM__ONE(ldexp_from, (allm__vf a, allm__vf n, allm__vf x, float least),
           ALLM__X(from)(ALLM__X(ldexp)(a.r[k], ALLM__X(clamp)(n.r[k], -252, 254)), x.r[k], least))
-#if ALLM__PASS != ALLM__PASS_SCALAR
 ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
 ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
 ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(store_i8)(p + ALLM__AT, a.r[k])) }
-#endif
 ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
 ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
     ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
@@ -7283,6 +7284,10 @@ ALLM__INLINE int allm__vabove(allm__vf a, allm__vf b) {
 ALLM__INLINE float allm__vsum(allm__vf a) {
     for (int half = 8; half; half /= 2)
         for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
+    return a.r[0];
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    for (int i = 1; i < 16; i++) a.r[0] = ALLM__X(maxbits)(a.r[0], a.r[i]);
     return a.r[0];
 }
 #elif ALLM__PASS == ALLM__PASS_AVX2
@@ -7803,9 +7808,15 @@ enum {
 /* ---- activations */
 
 /* Rounded activations of a batch of tokens. Tokens come in tiles of up to 12, of a tile's width W; a tile is n_blocks
- * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]. Column c of
- * a block is q * d, or (256 q + low) * d; n: the sum of the codes of columns 0-31, 0-15, 16-31, times -128, the largest
- * offset of weights' codes; s: these sums times d. */
+ * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]; and then float
+ * scale[W]. Column c of a block is q * d * scale, or (256 q + low) * d * scale; n: the sum of the codes of columns
+ * 0-31, 0-15, 16-31, times -128, the largest offset of weights' codes; s: these sums times d.
+ *
+ * Of one plane, d is a power of two: a sum of products of codes that is counted up in the bits of a float, from 1.5 *
+ * 2^23 * d on, is a float of the right size but for what it began with. A d of any size costs a block one more
+ * multiplication of floats, in the place of 64 products of codes. What powers of two cost in precision (2.2 times the
+ * KL divergence on SmolLM2) the token's scale takes back in part (1.5): one of 16, that for which the squares of its
+ * blocks' steps have the least sum, as few blocks have most of the error. */
 typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
@@ -7818,9 +7829,13 @@ static int64_t allm__acts_blocks(int64_t n_cols) { return (n_cols + 63) / 64 * 2
 /* Bytes of a token's block. */
 static size_t allm__acts_block_bytes(int32_t n_planes) { return 32 * (size_t)n_planes + 28; }
 
+static size_t allm__acts_token_bytes(int64_t n_blocks, int32_t n_planes) {
+    return (size_t)n_blocks * allm__acts_block_bytes(n_planes) + sizeof(float);
+}
+
 /* Bytes for the activations of n_tokens tokens; all counts were checked by the model and session rooms. */
 static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens, int32_t n_planes) {
-    return (size_t)allm__acts_blocks(n_cols) * (size_t)n_tokens * allm__acts_block_bytes(n_planes);
+    return (size_t)n_tokens * allm__acts_token_bytes(allm__acts_blocks(n_cols), n_planes);
 }
 
 static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens,
@@ -7852,7 +7867,12 @@ ALLM__INLINE int32_t allm__acts_width(const allm__acts *a, int64_t i_tile) {
 }
 
 ALLM__INLINE uint8_t *allm__acts_tile(const allm__acts *a, int64_t i_tile) {
-    return a->mem + (size_t)(i_tile * ALLM__TOKENS * a->n_blocks) * allm__acts_block_bytes(a->n_planes);
+    return a->mem + (size_t)(i_tile * ALLM__TOKENS) * allm__acts_token_bytes(a->n_blocks, a->n_planes);
+}
+
+ALLM__INLINE float *allm__acts_scale(const allm__acts *a, int64_t i_tile) {
+    const size_t n = (size_t)a->n_blocks * allm__acts_block_bytes(a->n_planes);
+    return (float *)(void *)(allm__acts_tile(a, i_tile) + n * (size_t)allm__acts_width(a, i_tile));
 }
 
 /* Token t's part of a block that begins at p, in a tile of width W. */
@@ -7864,25 +7884,22 @@ ALLM__INLINE allm__ablock allm__acts_at(uint8_t *p, int32_t t, int32_t W, int32_
     return b;
 }
 
-/* One block from n <= 32 floats; the arithmetic every acts_quant follows. */
-static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_planes, const allm__ablock *b) {
-    uint32_t top = 0; /* largest |x| by its bits: NaN above Inf above all else */
-    for (int i = 0; i < n; i++) top = ALLM__MAX(top, allm__bits(x[i]) & 0x7fffffff);
-    const float amax = allm__float(top), most = n_planes == 1 ? 127 : 32639, d = amax / most;
-    const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? most / amax : 0;
-    int32_t     sum[2] = {0, 0};
-    memset(b->q, 0, 32);
-    if (n_planes > 1) memset(b->low, 0, 32);
-    for (int i = 0; i < n && id != 0; i++) {
-        const int32_t q  = (int32_t)rintf(x[i] * id);
-        const int32_t hi = n_planes == 1 ? q : (q + 128 + (1 << 16)) / 256 - 256;
-        b->q[i]          = (int8_t)hi;
-        if (n_planes > 1) b->low[i] = (int8_t)(q - 256 * hi);
-        sum[i / 16] += q;
-    }
-    b->d[0] = d;
-    const int32_t all[3] = {sum[0] + sum[1], sum[0], sum[1]};
-    for (int i = 0; i < 3; i++) b->n[i * W] = -128 * all[i], b->s[i * W] = d * (float)all[i];
+/* The largest numbers that 127 stands for, times powers of two: a token's limit is one of these. The last one is that
+ * of a scale of 1. */
+static const float allm__acts_limits[16] = {17 / 16.0f, 18 / 16.0f, 19 / 16.0f, 20 / 16.0f, 21 / 16.0f, 22 / 16.0f,
+                                            23 / 16.0f, 24 / 16.0f, 25 / 16.0f, 26 / 16.0f, 27 / 16.0f, 28 / 16.0f,
+                                            29 / 16.0f, 30 / 16.0f, 31 / 16.0f, 127 / 64.0f};
+#define ALLM__ACTS_LEAST 0x1p-80f /* a block of smaller numbers is zero */
+#define ALLM__ACTS_MOST 0x1p100f  /* one of larger numbers too, and its token's scale is NaN */
+
+static float allm__acts_power(float x) { return allm__float(allm__bits(x) & 0x7f800000); } /* of two, at most x > 0 */
+
+static int allm__acts_tame(float amax) { return amax >= ALLM__ACTS_LEAST && amax <= ALLM__ACTS_MOST; }
+
+/* Of one plane: what a block with max|x| = amax is in multiples of, but for its token's scale. */
+static float allm__acts_step(float amax, float limit) {
+    const float p = allm__acts_power(amax);
+    return !allm__acts_tame(amax) ? 0 : amax <= p * limit ? p * 0x1p-6f : p * 0x1p-5f;
 }
 
 /* ---- attention
@@ -8093,9 +8110,10 @@ typedef struct allm__kern {
     const char *name;
     /* Packs groups [g0, g1) of a matrix to their place in `packed`. */
     void (*pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed);
-    /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127 (two planes: 32639), codes to nearest, half to
-     * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
-     * spread). */
+    /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]: codes to nearest, half to even. One plane: d is the least power
+     * of two with max|x| <= 127 d scale; where max|x| is below 2^-80, or above 2^100, Inf or NaN, d and codes are zero,
+     * and of the latter the token's scale is NaN. Two planes: d = max|x| / 32639, scale 1; a block with max|x| below
+     * 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
     /* What rounding x to a, of one plane, has left, of those 64 columns of a token of which the steps, added up, are at
      * least one and a half times the mean: few numbers that are far larger than all others cost the 31 beside them
@@ -9065,21 +9083,20 @@ static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_di
 
 /* ---- activations, rounded */
 
-#if ALLM__PASS == ALLM__PASS_SCALAR
-static void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, const allm__ablock *b) {
-    allm__ablock_quant(x, 32, W, n_planes, b);
+/* max|x| of 32 numbers by its bits: NaN above Inf above all else. */
+ALLM__INLINE float ALLM__K(top)(const float *x) {
+    return allm__vtopbits(allm__vmaxbits(allm__vabs(allm__vload(x)), allm__vabs(allm__vload(x + 16))));
 }
-#else
-/* As allm__ablock_quant, by vectors. */
-ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, const allm__ablock *b) {
-    const allm__vf v[2] = {allm__vload(x), allm__vload(x + 16)};
-    const float    amax = allm__vtopbits(allm__vmaxbits(allm__vabs(v[0]), allm__vabs(v[1])));
-    const float    most = n_planes == 1 ? 127 : 32639, d = amax / most;
-    float          sum[2] = {0, 0};
-    if (amax >= 0x1p-100f && amax <= FLT_MAX) {
-        const allm__vf id = allm__vset(most / amax);
+
+/* A block of 32 numbers; amax: their max|x|. */
+ALLM__INLINE void ALLM__K(ablock)(const float *x, float amax, float limit, int32_t W, int32_t n_planes,
+                                  const allm__ablock *b) {
+    const float d = n_planes == 1 ? allm__acts_step(amax, limit) : amax / 32639;
+    float       sum[2] = {0, 0};
+    if (n_planes == 1 ? allm__acts_tame(amax) : amax >= 0x1p-100f && amax <= FLT_MAX) {
+        const allm__vf id = allm__vset(n_planes == 1 ? 127 / (64 * limit) / d : 32639 / amax);
         for (int i = 0; i < 2; i++) {
-            allm__vf q = allm__vround(allm__vmul(v[i], id));
+            allm__vf q = allm__vround(allm__vmul(allm__vload(x + 16 * i), id));
             sum[i]     = allm__vsum(q); /* integers below 2^20: exact */
             if (n_planes > 1) { /* a tie goes up, so that what is left is at least -128 and less than 128 */
                 const allm__vf h = allm__vround(allm__vmul(allm__vadd(q, allm__vset(0.25f)), allm__vset(1.0f / 256)));
@@ -9097,13 +9114,61 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, c
     b->n[0] = (int32_t)(-128 * (sum[0] + sum[1])), b->n[W] = (int32_t)(-128 * sum[0]);
     b->n[2 * W] = (int32_t)(-128 * sum[1]);
 }
-#endif
+
+/* Squares of blocks' steps for each of the 16 limits, but for their own squares: all + 3 over. */
+ALLM__INLINE void ALLM__K(costs)(float amax, float *all, allm__vf *over) {
+    if (!allm__acts_tame(amax)) return;
+    const float    p = allm__acts_power(amax), q = ALLM__MIN(p, 0x1p60f);
+    const float    m = allm__float((allm__bits(amax) & 0x7fffff) | 0x3f800000); /* amax / p */
+    const allm__vf is_over = allm__vmul(allm__vsub(allm__vset(m), allm__vload(allm__acts_limits)), allm__vset(0x1p23f));
+    *all += q * q, *over = allm__vfma(allm__vset(q * q), allm__vclamp(is_over, 0, 1), *over);
+}
+
+/* The limit that costs least. */
+ALLM__INLINE float ALLM__K(limit)(float all, allm__vf over) {
+    const allm__vf u = allm__vload(allm__acts_limits);
+    float          cost[16];
+    int            best = 0;
+    allm__vstore(cost, allm__vmul(allm__vfma(over, allm__vset(3), allm__vset(all)), allm__vmul(u, u)));
+    for (int k = 1; k < 16; k++)
+        if (cost[k] < cost[best]) best = k;
+    return allm__acts_limits[best];
+}
+
+/* 32 numbers of a token from column 32 i on, what is past the end zeros. */
+ALLM__INLINE const float *ALLM__K(acts_from)(const allm__acts *a, const float *x, int32_t t, int64_t i, float *rest) {
+    const int64_t left = a->n_cols - 32 * i;
+    x += t * a->n_cols + 32 * i;
+    if (left >= 32) return x;
+    memset(rest, 0, 32 * sizeof *rest);
+    if (left > 0) memcpy(rest, x, (size_t)left * sizeof *rest);
+    return rest;
+}
+
+static void ALLM__K(acts_token)(const allm__acts *a, const float *x, int32_t t) {
+    const int32_t W     = allm__acts_width(a, t / ALLM__TOKENS), k = t % ALLM__TOKENS;
+    uint8_t      *p     = allm__acts_tile(a, t / ALLM__TOKENS);
+    const size_t  n     = (size_t)W * allm__acts_block_bytes(a->n_planes);
+    float        *scale = allm__acts_scale(a, t / ALLM__TOKENS) + k, limit = 1, all = 0, rest[32];
+    int           finite = 1;
+    allm__vf      over  = allm__vset(0);
+    for (int64_t i = 0; i < a->n_blocks; i++) {
+        const float amax = ALLM__K(top)(ALLM__K(acts_from)(a, x, t, i, rest));
+        allm__acts_at(p + (size_t)i * n, k, W, a->n_planes).d[0] = amax;
+        finite &= amax <= ALLM__ACTS_MOST;
+        if (a->n_planes == 1) ALLM__K(costs)(amax, &all, &over);
+    }
+    if (a->n_planes == 1) limit = ALLM__K(limit)(all, over);
+    *scale = a->n_planes > 1 ? 1 : finite ? limit * 64 / 127 : NAN;
+    for (int64_t i = 0; i < a->n_blocks; i++) {
+        const allm__ablock b = allm__acts_at(p + (size_t)i * n, k, W, a->n_planes);
+        ALLM__K(ablock)(ALLM__K(acts_from)(a, x, t, i, rest), b.d[0], limit, W, a->n_planes, &b);
+    }
+}
 
 #if ALLM__PASS == ALLM__PASS_AVX512
-enum { ALLM__K(n_ahead) = 8 }; /* blocks whose largest numbers are found before one is rounded */
-
-/* 127 / max|x| of 32 columns of each of a tile's tokens, and max|x| / 127; 0: one has nothing to scale by. */
-ALLM__INLINE int ALLM__K(tile_tops)(const float *x, int64_t ldx, float *id, float *d) {
+/* max|x| of 32 columns of each of a tile's tokens, by bits; the last four lanes are as those before. */
+ALLM__INLINE __m512 ALLM__K(tile_tops)(const float *x, int64_t ldx) {
     __m512i v[12];
     ALLM__UNROLL(12) for (int t = 0; t < 12; t++)
         v[t] = _mm512_castps_si512(allm__vmaxbits(allm__vabs(allm__vload(x + t * ldx)),
@@ -9116,18 +9181,32 @@ ALLM__INLINE int ALLM__K(tile_tops)(const float *x, int64_t ldx, float *id, floa
                                 _mm512_unpackhi_epi64(v[2 * t], v[2 * t + 1]));
     const __m512i a = _mm512_max_epi32(_mm512_shuffle_i32x4(v[0], v[1], 0x44), _mm512_shuffle_i32x4(v[0], v[1], 0xee));
     const __m512i b = _mm512_max_epi32(_mm512_shuffle_i32x4(v[2], v[2], 0x44), _mm512_shuffle_i32x4(v[2], v[2], 0xee));
-    const __m512i all = _mm512_max_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
-    const __m512  top = _mm512_castsi512_ps(all); /* lane t is of token t; the last four are as those before */
-    const __mmask16 ok = _mm512_cmp_ps_mask(top, _mm512_set1_ps(0x1p-100f), _CMP_GE_OQ) &
-                         _mm512_cmp_ps_mask(top, _mm512_set1_ps(FLT_MAX), _CMP_LE_OQ);
-    allm__vstore(id, allm__vdiv(allm__vset(127), top));
-    allm__vstore(d, allm__vdiv(top, allm__vset(127)));
-    return ok == 0xffff;
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd)));
 }
 
-/* As ablock, for all tokens of a whole tile. */
-ALLM__INLINE void ALLM__K(tile_codes)(const float *x, int64_t ldx, const float *id, const float *d,
-                                      const allm__ablock *b) {
+ALLM__INLINE __mmask16 ALLM__K(tile_tame)(__m512 top) {
+    return _mm512_cmp_ps_mask(top, _mm512_set1_ps(ALLM__ACTS_LEAST), _CMP_GE_OQ) &
+           _mm512_cmp_ps_mask(top, _mm512_set1_ps(ALLM__ACTS_MOST), _CMP_LE_OQ);
+}
+
+ALLM__INLINE __m512 ALLM__K(power)(__m512 x) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7f800000)));
+}
+
+/* As costs, for all tokens of a tile: a register for each limit. */
+ALLM__INLINE void ALLM__K(tile_costs)(__m512 top, __m512 *all, __m512 *over /* [16] */) {
+    const __m512 m   = _mm512_getmant_ps(top, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    const __m512 q   = _mm512_min_ps(ALLM__K(power)(top), _mm512_set1_ps(0x1p60f));
+    const __m512 one = _mm512_maskz_mul_ps(ALLM__K(tile_tame)(top), q, q);
+    *all = _mm512_add_ps(*all, one);
+    ALLM__UNROLL(16) for (int k = 0; k < 16; k++) {
+        const __mmask16 is_over = _mm512_cmp_ps_mask(m, _mm512_set1_ps(allm__acts_limits[k]), _CMP_GT_OQ);
+        over[k]                 = _mm512_mask_add_ps(over[k], is_over, over[k], one);
+    }
+}
+
+/* As ablock, for all tokens of a whole tile; s: what numbers are multiplied by. */
+ALLM__INLINE void ALLM__K(tile_codes)(const float *x, int64_t ldx, __m512 d, const allm__ablock *b) {
     const __m512i one = _mm512_set1_epi8(1), zero = _mm512_setzero_si512();
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i       four[2] = {zero, zero}; /* sums of 16 codes: [128 bits: t % 2, half][t / 2 % 4] of eight tokens */
@@ -9135,7 +9214,7 @@ ALLM__INLINE void ALLM__K(tile_codes)(const float *x, int64_t ldx, const float *
         __m512i q[4];
         ALLM__UNROLL(4) for (int i = 0; i < 4; i++) {
             const int k = t + i / 2;
-            q[i] = ALLM__X(nearest)(allm__vmul(allm__vload(x + k * ldx + i % 2 * 16), allm__vset(id[k])));
+            q[i] = ALLM__X(nearest)(allm__vmul(allm__vload(x + k * ldx + i % 2 * 16), allm__vset(b->s[k])));
         }
         const __m512i low = _mm512_packs_epi32(q[0], q[1]), high = _mm512_packs_epi32(q[2], q[3]);
         const __m512i c   = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
@@ -9150,77 +9229,94 @@ ALLM__INLINE void ALLM__K(tile_codes)(const float *x, int64_t ldx, const float *
     sum[1] = _mm512_permutex2var_epi32(four[0], at, four[1]);
     sum[2] = _mm512_permutex2var_epi32(four[0], _mm512_add_epi32(at, _mm512_set1_epi32(4)), four[1]);
     sum[0] = _mm512_add_epi32(sum[1], sum[2]);
-    allm__vstore_n(b->d, allm__vload(d), ALLM__TOKENS);
+    allm__vstore_n(b->d, d, ALLM__TOKENS);
     ALLM__UNROLL(3) for (int i = 0; i < 3; i++) {
-        allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(allm__vload(d), _mm512_cvtepi32_ps(sum[i])), ALLM__TOKENS);
+        allm__vstore_n(b->s + ALLM__TOKENS * i, allm__vmul(d, _mm512_cvtepi32_ps(sum[i])), ALLM__TOKENS);
         _mm512_mask_storeu_epi32(b->n + ALLM__TOKENS * i, ALLM__V(first)(ALLM__TOKENS),
                                  _mm512_sub_epi32(zero, _mm512_slli_epi32(sum[i], 7)));
     }
 }
-#endif
 
-/* Block i of tokens [t, t + n) of one tile. */
-ALLM__INLINE void ALLM__K(acts_block)(allm__acts *a, const float *x, int32_t t, int32_t n, int64_t i) {
-    const int32_t W    = allm__acts_width(a, t / ALLM__TOKENS);
-    uint8_t      *p    = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(i * W) * allm__acts_block_bytes(a->n_planes);
-    const int64_t left = a->n_cols - 32 * i;
-    x += t * a->n_cols + 32 * i;
-    for (int32_t k = 0; k < n; k++, x += a->n_cols) {
-        const allm__ablock b        = allm__acts_at(p, (t + k) % ALLM__TOKENS, W, a->n_planes);
-        float              rest[32] = {0};
-        if (left < 32 && left > 0) memcpy(rest, x, (size_t)left * sizeof *rest);
-        ALLM__K(ablock)(left < 32 ? rest : x, W, a->n_planes, &b);
+/* A whole tile of tokens from t on, of one plane and whole blocks. */
+static void ALLM__K(acts_tile)(const allm__acts *a, const float *x, int32_t t) {
+    enum { W = ALLM__TOKENS };
+    uint8_t      *p     = allm__acts_tile(a, t / W);
+    float        *scale = allm__acts_scale(a, t / W), rest[32], limits[16];
+    const size_t  n     = W * allm__acts_block_bytes(1);
+    const int64_t ld    = a->n_cols;
+    __m512        all = _mm512_setzero_ps(), over[16], limit = all, least = all;
+    __mmask16     finite = 0xffff;
+    ALLM__UNROLL(16) for (int k = 0; k < 16; k++) over[k] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < ld / 32; i++) {
+        const __m512 top = ALLM__K(tile_tops)(x + t * ld + 32 * i, ld);
+        allm__vstore_n(allm__acts_at(p + (size_t)i * n, 0, W, 1).d, top, W);
+        ALLM__K(tile_costs)(top, &all, over);
+        finite &= _mm512_cmp_ps_mask(top, _mm512_set1_ps(ALLM__ACTS_MOST), _CMP_LE_OQ);
     }
-}
-
-/* Blocks [i, end) of a whole tile of tokens from t on, as many as have 32 columns and something to scale by; returns
- * the first that is left. A block's divisions wait for its numbers, so several are begun before one is written. */
-ALLM__INLINE int64_t ALLM__K(acts_tile)(allm__acts *a, const float *x, int32_t t, int64_t i, int64_t end) {
-#if ALLM__PASS == ALLM__PASS_AVX512
-    float         id[ALLM__K(n_ahead)][16], d[ALLM__K(n_ahead)][16];
-    uint8_t      *tile   = allm__acts_tile(a, t / ALLM__TOKENS);
-    const size_t  n_tile = ALLM__TOKENS * allm__acts_block_bytes(1);
-    const int64_t whole  = ALLM__MIN(end, a->n_cols / 32);
-    x += t * a->n_cols;
-    for (int64_t k = 0; a->n_planes == 1 && i < whole; i += k) {
-        const int64_t n = ALLM__MIN(whole - i, ALLM__K(n_ahead));
-        for (k = 0; k < n; k++)
-            if (!ALLM__K(tile_tops)(x + 32 * (i + k), a->n_cols, id[k], d[k])) break;
-        for (int64_t m = 0; m < k; m++) {
-            const allm__ablock b = allm__acts_at(tile + (size_t)(i + m) * n_tile, 0, ALLM__TOKENS, 1);
-            ALLM__K(tile_codes)(x + 32 * (i + m), a->n_cols, id[m], d[m], &b);
+    ALLM__UNROLL(16) for (int k = 0; k < 16; k++) {
+        const __m512    u = _mm512_set1_ps(allm__acts_limits[k]);
+        const __m512    cost = _mm512_mul_ps(_mm512_fmadd_ps(over[k], _mm512_set1_ps(3), all), _mm512_mul_ps(u, u));
+        const __mmask16 less = k ? _mm512_cmp_ps_mask(cost, least, _CMP_LT_OQ) : 0xffff;
+        least = _mm512_mask_mov_ps(least, less, cost), limit = _mm512_mask_mov_ps(limit, less, u);
+    }
+    const __m512 one = _mm512_div_ps(_mm512_set1_ps(127), _mm512_mul_ps(limit, _mm512_set1_ps(64)));
+    allm__vstore(limits, limit);
+    const __m512 size = _mm512_div_ps(_mm512_mul_ps(limit, _mm512_set1_ps(64)), _mm512_set1_ps(127));
+    allm__vstore_n(scale, _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, size), W);
+    for (int64_t i = 0; i < ld / 32; i++) { /* what numbers are multiplied by, for now in the place of s */
+        const allm__ablock b    = allm__acts_at(p + (size_t)i * n, 0, W, 1);
+        const __m512       top  = allm__vload_n(b.d, W), q = ALLM__K(power)(top);
+        const __mmask16    more = _mm512_cmp_ps_mask(top, _mm512_mul_ps(q, limit), _CMP_GT_OQ);
+        __m512             d    = _mm512_mul_ps(q, _mm512_set1_ps(0x1p-6f));
+        d                       = _mm512_mask_add_ps(d, more, d, d);
+        allm__vstore_n(b.d, _mm512_maskz_mov_ps(ALLM__K(tile_tame)(top), d), W);
+        allm__vstore_n(b.s, _mm512_div_ps(one, d), W);
+    }
+    for (int64_t i = 0; i < a->n_blocks; i++) {
+        const allm__ablock b = allm__acts_at(p + (size_t)i * n, 0, W, 1);
+        const __m512       d = i < ld / 32 ? allm__vload_n(b.d, W) : _mm512_setzero_ps();
+        if ((_mm512_cmp_ps_mask(d, _mm512_setzero_ps(), _CMP_EQ_OQ) & 0xfff) == 0) {
+            ALLM__K(tile_codes)(x + t * ld + 32 * i, ld, d, &b);
+            continue;
         }
-        if (k < n) return i + k;
+        for (int32_t k = 0; k < W; k++) {
+            const allm__ablock own = allm__acts_at(p + (size_t)i * n, k, W, 1);
+            const float       *v   = ALLM__K(acts_from)(a, x, t + k, i, rest);
+            ALLM__K(ablock)(v, ALLM__K(top)(v), limits[k], W, 1, &own);
+        }
     }
-#endif
-    return (void)a, (void)x, (void)t, (void)end, i;
 }
+#endif
 
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
-    for (int32_t t = t0, n; t < t1; t += n) {
-        n = ALLM__MIN(t1 - t, ALLM__TOKENS - t % ALLM__TOKENS);
-        for (int64_t i = 0; i < a->n_blocks; i++) {
-            if (n == ALLM__TOKENS) i = ALLM__K(acts_tile)(a, x, t, i, a->n_blocks);
-            if (i < a->n_blocks) ALLM__K(acts_block)(a, x, t, n, i);
+    for (int32_t t = t0; t < t1; t++) {
+#if ALLM__PASS == ALLM__PASS_AVX512
+        if (t % ALLM__TOKENS == 0 && t + ALLM__TOKENS <= t1 && a->n_planes == 1 && a->n_cols % 32 == 0) {
+            ALLM__K(acts_tile)(a, x, t), t += ALLM__TOKENS - 1;
+            continue;
         }
+#endif
+        ALLM__K(acts_token)(a, x, t);
     }
 }
 
 /* What is left in columns 64 i to 64 i + 63 of the W tokens of a tile; keep: by token. */
 static void ALLM__K(panel_rest)(const allm__acts *a, const float *x, int32_t t, int32_t W, int64_t i,
                                 const uint8_t *keep, allm__acts *rest) {
+    const float *scale = allm__acts_scale(a, t / ALLM__TOKENS);
     const size_t n_block = (size_t)W * allm__acts_block_bytes(1), at = (size_t)(2 * i) * n_block;
     uint8_t     *from = allm__acts_tile(a, t / ALLM__TOKENS) + at, *to = allm__acts_tile(rest, t / ALLM__TOKENS) + at;
     for (int b = 0; b < 2; b++, from += n_block, to += n_block)
         for (int32_t k = 0; k < W; k++) {
             const allm__ablock q = allm__acts_at(from, k, W, 1), left = allm__acts_at(to, k, W, 1);
             const int64_t      c = 64 * i + 32 * b;
+            const float        step = q.d[0] * scale[k];
             float              v[32] = {0};
             if (keep[k] && c < a->n_cols)
                 memcpy(v, x + (t + k) * a->n_cols + c, (size_t)ALLM__MIN(a->n_cols - c, 32) * sizeof *v);
             for (int h = 0; h < 32 && keep[k]; h += 16)
-                allm__vstore(v + h, allm__vfma(allm__vset(-q.d[0]), allm__vload_i8(q.q + h), allm__vload(v + h)));
-            ALLM__K(ablock)(v, W, 1, &left);
+                allm__vstore(v + h, allm__vfma(allm__vset(-step), allm__vload_i8(q.q + h), allm__vload(v + h)));
+            ALLM__K(ablock)(v, keep[k] ? ALLM__K(top)(v) : 0, allm__acts_limits[15], W, 1, &left);
         }
 }
 
@@ -9231,6 +9327,7 @@ static void ALLM__K(acts_rest)(const allm__acts *a, const float *x, int32_t t0, 
         float    mean[ALLM__TOKENS] = {0};
         W = allm__acts_width(a, t / ALLM__TOKENS);
         const size_t n_block = (size_t)W * allm__acts_block_bytes(1);
+        for (int32_t k = 0; k < W; k++) allm__acts_scale(rest, t / ALLM__TOKENS)[k] = 1;
         for (int64_t i = 0; i < 2 * n; i++)
             for (int32_t k = 0; k < W; k++)
                 mean[k] += allm__acts_at(tile + (size_t)i * n_block, k, W, 1).d[0] / (float)n;
@@ -9553,6 +9650,7 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     float             *y;      /* [T][16] results, ldy apart; of a pair of groups [T][32] */
     int64_t            ldy;
     int                first;  /* what y holds is not added */
+    const float       *scale;  /* [W] that results are multiplied by; NULL: more columns come */
 } ALLM__K(tile);
 
 /* For X(i_dot): 0, codes of few bits; 1, of up to 6; 2, of more (3 with the second plane of activations). */
@@ -9655,11 +9753,19 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
             ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
             ALLM__K(tile_half)(j, w, block + stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
+        if (j->scale)
+            ALLM__UNROLL(12) for (int t = 0; t < T; t++)
+                acc[t] = ALLM__X(mul)(acc[t], ALLM__X(set)(j->scale[j->t + t]));
         ALLM__UNROLL(12) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
 }
 
 #if ALLM__PASS == ALLM__PASS_AVX512
+/* The bits of 1.5 * 2^23 * d for a d that is a power of two: those of a sum of none, see allm__acts. */
+ALLM__INLINE __m512i ALLM__K(pair_none)(float d) {
+    return _mm512_add_epi32(_mm512_castps_si512(_mm512_set1_ps(d)), _mm512_set1_epi32(23 << 23 | 1 << 22));
+}
+
 /* Half b of two groups' panels times T tokens: what tile_half does, but four numbers of a token are loaded once for 32
  * rows. A machine that makes two products a cycle loads no more than two registers in it: 79 % of its VNNI rate where
  * the rows of one group have 68. T, has_min and n_part are constants. */
@@ -9669,8 +9775,10 @@ ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const a
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
         const int i_s = n == 1 ? 0 : (1 + h) * W, i = n * b + h;
         __m512i   sum[6][2];
-        ALLM__UNROLL(6) for (int t = 0; t < T; t++)
-            sum[t][0] = sum[t][1] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(a->n[i_s + t]);
+        ALLM__UNROLL(6) for (int t = 0; t < T; t++) {
+            const __m512i none = ALLM__K(pair_none)(a->d[t]);
+            sum[t][0] = sum[t][1] = has_min ? none : _mm512_add_epi32(none, _mm512_set1_epi32(a->n[i_s + t]));
+        }
         ALLM__UNROLL(8) for (int c = 0; c < n_part / 4; c++) {
             const __m512i q0 = _mm512_loadu_si512(w[0]->q[8 * b + 4 * h + c]);
             const __m512i q1 = _mm512_loadu_si512(w[1]->q[8 * b + 4 * h + c]);
@@ -9683,8 +9791,9 @@ ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const a
         }
         ALLM__UNROLL(6) for (int t = 0; t < T; t++)
             ALLM__UNROLL(2) for (int g = 0; g < 2; g++) {
-                const allm__vf d = _mm512_mul_ps(_mm512_loadu_ps(w[g]->d[i]), _mm512_set1_ps(a->d[t]));
-                acc[2 * t + g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[t][g]), d, acc[2 * t + g]);
+                const __m512 none = _mm512_castsi512_ps(ALLM__K(pair_none)(a->d[t]));
+                const __m512 x    = _mm512_sub_ps(_mm512_castsi512_ps(sum[t][g]), none);
+                acc[2 * t + g] = _mm512_fmadd_ps(x, _mm512_loadu_ps(w[g]->d[i]), acc[2 * t + g]);
                 if (!has_min) continue;
                 const allm__vf s = _mm512_set1_ps(a->s[i_s + t]);
                 acc[2 * t + g] = _mm512_fmadd_ps(_mm512_loadu_ps(w[g]->m[i]), s, acc[2 * t + g]);
@@ -9700,11 +9809,15 @@ ALLM__INLINE int ALLM__K(pair_run)(const ALLM__K(tile) *j, int T, int has_min, i
     ALLM__UNROLL(6) for (int t = 0; t < T; t++)
         ALLM__UNROLL(2) for (int g = 0; g < 2; g++)
             acc[2 * t + g] = j->first ? _mm512_setzero_ps() : _mm512_loadu_ps(j->y + t * j->ldy + 16 * g);
-    for (int64_t i = 0; i < 2 * j->n_panels; i++, block += j->stride) {
-        const allm__ablock a = allm__acts_at(block, j->t, j->W, 1);
-        ALLM__K(pair_half)(w, (int)(i % 2), &a, j->W, T, has_min, n_part, acc);
-        w[0] += i % 2, w[1] += i % 2;
-    }
+    for (int64_t i = 0; i < j->n_panels; i++, block += 2 * j->stride, w[0]++, w[1]++)
+        ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
+            const allm__ablock a = allm__acts_at(block + (size_t)b * j->stride, j->t, j->W, 1);
+            ALLM__K(pair_half)(w, b, &a, j->W, T, has_min, n_part, acc);
+        }
+    if (j->scale)
+        ALLM__UNROLL(6) for (int t = 0; t < T; t++)
+            ALLM__UNROLL(2) for (int g = 0; g < 2; g++)
+                acc[2 * t + g] = _mm512_mul_ps(acc[2 * t + g], _mm512_set1_ps(j->scale[j->t + t]));
     ALLM__UNROLL(6) for (int t = 0; t < T; t++)
         ALLM__UNROLL(2) for (int g = 0; g < 2; g++) _mm512_storeu_ps(j->y + t * j->ldy + 16 * g, acc[2 * t + g]);
     return T;
@@ -9821,7 +9934,8 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
         }
         ALLM__UNROLL(4) for (int k = 0; k < n_r; k++)
             ALLM__UNROLL(4) for (int t = 0; t < T; t++)
-                ALLM__X(store)(j->y + t * j->ldy + r0 + k * ALLM__X(width), acc[k][t]);
+                ALLM__X(store)(j->y + t * j->ldy + r0 + k * ALLM__X(width),
+                               ALLM__X(mul)(acc[k][t], ALLM__X(set)(j->scale[T == 1 ? 0 : j->t + t])));
     }
 }
 
@@ -10056,6 +10170,7 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
+                j.scale  = i + n_chunk < n ? NULL : allm__acts_scale(a, t / ALLM__TOKENS);
                 for (int64_t g = g0, n_g; g < g1; g += n_g) {
                     const int64_t r = g * ALLM__ROWS;
                     n_g = pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1 ? 2 : 1;
@@ -42303,7 +42418,7 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  *     heads the blocks of keys and values low / 64 .. end, as they lie in the cache (room kern)
  * Nothing of it depends on n_batch, threads, ISA, nor, but for dynamic RoPE, on n_ctx. */
 
-enum { ALLM__STATE_VERSION = 2, ALLM__STATE_ORDER = 0x01020304 };
+enum { ALLM__STATE_VERSION = 3, ALLM__STATE_ORDER = 0x01020304 };
 
 typedef struct allm__state_head {
     char     magic[8]; /* "ALLMSESS" */
