@@ -7813,10 +7813,11 @@ enum {
  * 0-31, 0-15, 16-31, times -128, the largest offset of weights' codes; s: these sums times d.
  *
  * Of one plane, d is a power of two: a sum of products of codes that is counted up in the bits of a float, from 1.5 *
- * 2^23 * d on, is a float of the right size but for what it began with. A d of any size costs a block one more
- * multiplication of floats, in the place of 64 products of codes. What powers of two cost in precision (2.2 times the
- * KL divergence on SmolLM2) the token's scale takes back in part (1.5): one of 16, that for which the squares of its
- * blocks' steps have the least sum, as few blocks have most of the error. */
+ * 2^23 * d on, is a float of the right size but for what it began with (32 products of up to 255 * 127 fit the 2^22 to
+ * either side). A d of any size costs a block one more multiplication of floats, in the place of 64 products of codes.
+ * What powers of two cost in precision (2.2 times the KL divergence on SmolLM2) the token's scale takes back in part
+ * (1.5): one of 16, that for which the squares of its blocks' steps have the least sum, as few blocks have most of the
+ * error. */
 typedef struct allm__acts {
     int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
     int32_t  n_tokens, n_planes;
@@ -7829,6 +7830,7 @@ static int64_t allm__acts_blocks(int64_t n_cols) { return (n_cols + 63) / 64 * 2
 /* Bytes of a token's block. */
 static size_t allm__acts_block_bytes(int32_t n_planes) { return 32 * (size_t)n_planes + 28; }
 
+/* ... of all its blocks, and its scale. */
 static size_t allm__acts_token_bytes(int64_t n_blocks, int32_t n_planes) {
     return (size_t)n_blocks * allm__acts_block_bytes(n_planes) + sizeof(float);
 }
@@ -7870,6 +7872,7 @@ ALLM__INLINE uint8_t *allm__acts_tile(const allm__acts *a, int64_t i_tile) {
     return a->mem + (size_t)(i_tile * ALLM__TOKENS) * allm__acts_token_bytes(a->n_blocks, a->n_planes);
 }
 
+/* [W] of a tile. */
 ALLM__INLINE float *allm__acts_scale(const allm__acts *a, int64_t i_tile) {
     const size_t n = (size_t)a->n_blocks * allm__acts_block_bytes(a->n_planes);
     return (float *)(void *)(allm__acts_tile(a, i_tile) + n * (size_t)allm__acts_width(a, i_tile));
@@ -8112,8 +8115,8 @@ typedef struct allm__kern {
     void (*pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed);
     /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]: codes to nearest, half to even. One plane: d is the least power
      * of two with max|x| <= 127 d scale; where max|x| is below 2^-80, or above 2^100, Inf or NaN, d and codes are zero,
-     * and of the latter the token's scale is NaN. Two planes: d = max|x| / 32639, scale 1; a block with max|x| below
-     * 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
+     * and unless it is the former the token's scale is NaN. Two planes: d = max|x| / 32639, scale 1; a block with
+     * max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
     /* What rounding x to a, of one plane, has left, of those 64 columns of a token of which the steps, added up, are at
      * least one and a half times the mean: few numbers that are far larger than all others cost the 31 beside them
@@ -9267,10 +9270,11 @@ static void ALLM__K(acts_tile)(const allm__acts *a, const float *x, int32_t t) {
         const allm__ablock b    = allm__acts_at(p + (size_t)i * n, 0, W, 1);
         const __m512       top  = allm__vload_n(b.d, W), q = ALLM__K(power)(top);
         const __mmask16    more = _mm512_cmp_ps_mask(top, _mm512_mul_ps(q, limit), _CMP_GT_OQ);
+        const __mmask16    tame = ALLM__K(tile_tame)(top); /* of no lane past the tokens, either */
         __m512             d    = _mm512_mul_ps(q, _mm512_set1_ps(0x1p-6f));
         d                       = _mm512_mask_add_ps(d, more, d, d);
-        allm__vstore_n(b.d, _mm512_maskz_mov_ps(ALLM__K(tile_tame)(top), d), W);
-        allm__vstore_n(b.s, _mm512_div_ps(one, d), W);
+        allm__vstore_n(b.d, _mm512_maskz_mov_ps(tame, d), W);
+        allm__vstore_n(b.s, _mm512_maskz_div_ps(tame, one, d), W);
     }
     for (int64_t i = 0; i < a->n_blocks; i++) {
         const allm__ablock b = allm__acts_at(p + (size_t)i * n, 0, W, 1);
@@ -9686,10 +9690,12 @@ ALLM__INLINE ALLM__X(i) ALLM__K(dot_planes)(ALLM__X(i) sum, const ALLM__X(c) *c,
 }
 
 /* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with (with
- * minima: if codes are wide). i: which of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
-ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
-                                     const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d, ALLM__X(f) m,
-                                     ALLM__X(f) *acc) {
+ * minima: if codes are wide). i_s: which of the acts' sums. T, has_min, n_planes and tame are constants; wide: see
+ * X(i_dot); tame: weights' scales come from f16, so that d times the step, a power of two, is exact and is ready before
+ * the sum is. */
+ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, int tame, const ALLM__X(c) *c, int n,
+                                     int col, const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d,
+                                     ALLM__X(f) m, ALLM__X(f) *acc) {
     const int apart = n_planes == 1 && T % ALLM__X(apart) == 0 ? ALLM__X(apart) : 1;
     ALLM__UNROLL(12) for (int t = 0; t < T; t += apart) {
         ALLM__X(i) sum[ALLM__X(apart)];
@@ -9706,8 +9712,9 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
                 ALLM__UNROLL(4) for (int k = 0; k < apart; k++)
                     sum[k] = ALLM__X(i_dot)(sum[k], c + i, 1, a->q + 32 * (t + k) + col + 4 * i, wide);
         ALLM__UNROLL(4) for (int k = 0; k < apart; k++) {
-            const ALLM__X(f) scale = ALLM__X(mul)(d, ALLM__X(set)(a->d[t + k]));
-            acc[t + k] = ALLM__X(fma)(ALLM__X(i_float)(sum[k]), scale, acc[t + k]);
+            const ALLM__X(f) q = ALLM__X(i_float)(sum[k]), step = ALLM__X(set)(a->d[t + k]);
+            if (n_planes > 1 || tame) acc[t + k] = ALLM__X(fma)(q, ALLM__X(mul)(d, step), acc[t + k]);
+            else acc[t + k] = ALLM__X(fma)(ALLM__X(mul)(q, step), d, acc[t + k]); /* exact, as in pair_half */
             if (has_min) acc[t + k] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i_s + t + k]), acc[t + k]);
         }
     }
@@ -9731,7 +9738,7 @@ ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *
         const int i_s = n == 1 ? 0 : (1 + h) * W;
         int32_t   start[ALLM__TOKENS];
         if ((!has_min || wide > 1) && !ALLM__X(lifts)) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, 0, c + n_part / 4 * h, n_part / 4, 16 * h, &a,
                            ALLM__X(lifts) ? a.n + i_s : start, i_s,
                            ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
     }
@@ -9766,9 +9773,9 @@ ALLM__INLINE __m512i ALLM__K(pair_none)(float d) {
     return _mm512_add_epi32(_mm512_castps_si512(_mm512_set1_ps(d)), _mm512_set1_epi32(23 << 23 | 1 << 22));
 }
 
-/* Half b of two groups' panels times T tokens: what tile_half does, but four numbers of a token are loaded once for 32
- * rows. A machine that makes two products a cycle loads no more than two registers in it: 79 % of its VNNI rate where
- * the rows of one group have 68. T, has_min and n_part are constants. */
+/* Half b of two groups' panels times T tokens: what tile_half does, but sums are counted up in a float's bits, and four
+ * numbers of a token are loaded once for 32 rows: a machine that makes two products a cycle loads no more than two
+ * registers in it. 83 % of its VNNI rate where the rows of one group have 68. T, has_min and n_part are constants. */
 ALLM__INLINE void ALLM__K(pair_half)(const allm__panel *const *w, int b, const allm__ablock *a, int32_t W, int T,
                                      int has_min, int n_part, allm__vf *acc) {
     const int n = 32 / n_part;
@@ -9861,6 +9868,7 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
     const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits);
     const int          type  = kind == ALLM__K(of_f16) ? ALLM__F16 : kind == ALLM__K(of_bf16) ? ALLM__BF16 : j->p->at_d;
     const int          parts = 64 / (kind == ALLM__K(of_type) && n_part == 64 ? j->p->n_part : n_part);
+    const int          tame = kind == ALLM__K(of_half) || kind == ALLM__K(of_super) || kind == ALLM__K(of_f16);
     const int32_t      W = T == 1 ? 1 : j->W;
     const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
@@ -9881,7 +9889,7 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
             if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
         }
         if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, tame, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
     }
 }
 
@@ -42970,10 +42978,10 @@ static allm_status allm__session_shift(allm_session *s, size_t n_keep, size_t n_
  * encoder's, which takes a text as one); so logits have the same bits for any number of threads and any split of the
  * prompt. Nothing is allocated. A family's flags and groups of tensors (room arch) say which stages run. Two paths:
  * float activations everywhere (reference), or activations in int8 blocks for quantised weights, but 16 bits in the
- * last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence falls from 0.0027 over 0.0017
- * to 0.0013) and costs least, since most tokens of a prompt end before. Keys and values are also of what rounding has
- * left where it is coarsest, which takes a third off again for 1 % of the multiplications; not by weights that are
- * floats or lie in another order, nor in MLA. */
+ * last layer and the head: there rounding shows most (on SmolLM2, with steps of any size, the mean KL divergence falls
+ * from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. Keys and values are
+ * also of what rounding has left where it is coarsest, which takes a third off again for 1 % of the multiplications;
+ * not by weights that are floats or lie in another order, nor in MLA. */
 
 typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;

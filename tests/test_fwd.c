@@ -586,8 +586,7 @@ static void test_fwd_smollm2(void **state) {
             assert_int_equal(s.n_sure_same, s.n_sure);
             assert_int_equal(greedy.n_differ, 0);
         } else {
-            /* 0.0013 over all texts; few positions: more. The goal is 0.65 of llama.cpp's 0.00241. */
-            assert_true(s.kl / s.n <= (slow ? 0.0024 : 0.00157));
+            assert_true(s.kl / s.n <= (slow ? 0.0024 : 0.0014)); /* 0.0013 over all texts; few positions: more */
             /* a share counted over few positions is only known to some standard errors: 0.3 points for all of them */
             assert_true((double)s.n_same / s.n >= 0.966 - (slow ? 2 * sqrt(0.966 * 0.034 / s.n) : 0.003));
             assert_int_equal(greedy.n_clear, 0);

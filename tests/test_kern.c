@@ -133,7 +133,7 @@ static void test_kern_acts_contract(void **state) {
 
 static void test_kern_acts_isas(void **state) {
     (void)state;
-    static const float odd[] = {0,        -0.0f,    1e-45f,    1e-38f, 7e-31f, 8e-31f, FLT_MAX,
+    static const float odd[] = {0,        -0.0f,    1e-45f,    1e-38f, 8.2e-25f, 8.3e-25f, FLT_MAX,
                                 -FLT_MAX, INFINITY, -INFINITY, NAN,    1,      -1,     0.5f};
     TEST_KERN_EACH(k) {
         for (int64_t n = 1; n < 700; n += n < 70 ? 1 : 61) {
@@ -147,6 +147,65 @@ static void test_kern_acts_isas(void **state) {
             test_kern_acts_check(k, x, n, 3);
             free(x);
         }
+    }
+}
+
+/* The same of whole tiles: any floats, blocks and tokens of zeros, numbers at the ends of what has codes. */
+static void test_kern_acts_tiles(void **state) {
+    (void)state;
+    static const float ends[] = {0x1p-80f, 0x1.fffffep-81f, 0x1p100f, 0x1.000002p100f, 0x1p70f, FLT_MAX};
+    TEST_KERN_EACH(k)
+    for (int kind = 0; kind < 4; kind++)
+        for (int64_t n = 32; n < 700; n += n < 200 ? 32 : 96) {
+            float *x = test_kern_wild(n * 27, kind % 3);
+            for (int64_t i = 0; i < 27 * n && kind == 3; i++)
+                if (!test_random_below(200)) x[i] = ends[test_random_below(ALLM__COUNT(ends))];
+            memset(x + 5 * n, 0, (size_t)n * sizeof *x), memset(x + 22 * n, 0, 32 * sizeof *x);
+            test_kern_acts_check(k, x, n, 27);
+            free(x);
+        }
+}
+
+/* What has codes, and what makes a token's scale NaN. */
+static void test_kern_acts_ends(void **state) {
+    (void)state;
+    static const struct { float x; int codes, nan; } ends[] = {
+        {0x1p-80f, 1, 0}, {0x1.fffffep-81f, 0, 0}, {0x1p100f, 1, 0}, {0x1.000002p100f, 0, 1}, {NAN, 0, 1}};
+    for (size_t i = 0; i < ALLM__COUNT(ends); i++) {
+        float   x[64] = {0};
+        int32_t W;
+        x[3] = ends[i].x, x[40] = 1;
+        allm__acts  a     = test_kern_acts(allm__kern_find("scalar"), x, 64, 1);
+        const float scale = *test_kern_scale(&a, 0);
+        assert_int_equal(*test_kern_block(&a, 0, 0, &W).d > 0, ends[i].codes);
+        assert_int_equal(test_kern_code(&a, 0, 3) > 0, ends[i].codes);
+        assert_int_equal(scale != scale, ends[i].nan);
+        free(a.mem);
+    }
+}
+
+/* Of a token's 16 limits the one with the least sum of squares of steps. */
+static void test_kern_acts_limit(void **state) {
+    (void)state;
+    enum { N = 512 };
+    for (int round = 0; round < 200; round++) {
+        float *x = test_kern_floats(N);
+        double best = INFINITY, got = 0;
+        for (int i = 0; i < N; i++) x[i] *= (float)(1 + test_random_below(9));
+        allm__acts a = test_kern_acts(allm__kern_find("scalar"), x, N, 1);
+        for (int b = 0; b < N / 32; b++) got += pow(test_kern_step(&a, 0, b), 2);
+        for (int k = 1; k <= 16; k++) {
+            double cost = 0;
+            for (int b = 0; b < N / 32; b++) {
+                double top = 0, most = k < 16 ? 1 + k / 16.0 : 127 / 64.0;
+                for (int i = 0; i < 32; i++) top = ALLM__MAX(top, fabs((double)x[32 * b + i]));
+                most *= exp2(floor(log2(top)));
+                cost += pow((most < top ? 2 : 1) * most / 127, 2);
+            }
+            best = ALLM__MIN(best, cost);
+        }
+        assert_true(fabs(got - best) <= 1e-5 * best);
+        free(a.mem), free(x);
     }
 }
 
@@ -290,6 +349,32 @@ static void test_kern_gemm_wild(void **state) {
             }
 }
 
+/* The same with two whole groups of rows and more than a tile of tokens; then a group alone. */
+static void test_kern_gemm_groups(void **state) {
+    (void)state;
+    enum { R = 37, T = 13 };
+    const allm__kern *scalar = allm__kern_find("scalar");
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (int c = 0; c < 3 && allm__fmts[i].n_weights > 1 && test_kern_first(i) &&
+                        test_kern_cols(&allm__fmts[i], c); c++)
+            for (int kind = 0; kind < 5; kind++) { /* 3: any bytes; 4: and numbers of all magnitudes */
+                const int64_t n = test_kern_cols(&allm__fmts[i], c);
+                test_pack_w   m = test_pack_weights(&allm__fmts[i], R, n, 0, -1);
+                float        *x = test_kern_wild(n * T, kind == 4 ? 1 : kind % 3), got[R * T], want[R * T];
+                uint8_t      *p = (uint8_t *)m.guard.ptr;
+                for (size_t b = 0; b < m.mat.row_bytes * R && kind >= 3; b++) p[b] = (uint8_t)test_random();
+                for (size_t way = 2; way < ALLM__COUNT(test_kern_ways); way++) {
+                    test_kern_product(scalar, &m, 0, R, x, T, test_kern_ways[way & ~(size_t)1], want, R);
+                    test_kern_product(k, &m, 0, R, x, T, test_kern_ways[way], got, R);
+                    test_kern_same(allm__fmts[i].name, k, got, want, R * T);
+                    test_kern_product(k, &m, 0, 16, x, T, test_kern_ways[way], got, R);
+                    test_kern_same(allm__fmts[i].name, k, got, want, R * T);
+                }
+                test_pack_weights_free(&m), free(x);
+            }
+}
+
 /* Tokens alone give the bits they have together: of few by packed codes, of many with rows and columns in several
  * blocks. */
 static void test_kern_gemm_alone(const allm__kern *k, const allm__fmt *f, int64_t n_rows, int64_t n, int32_t n_tok,
@@ -350,15 +435,16 @@ static void test_kern_rest_contract(void **state) {
     int        n_kept = 0, n_left_out = 0;
     for (int64_t t = 0; t < T; t++) {
         double d[20] = {0}, mean = 0;
-        for (int64_t b = 0; b < 20; b++) {
-            d[b] = test_kern_step(&a, t, b), mean += d[b] / 10;
-        }
+        for (int64_t b = 0; b < 20; b++) d[b] = test_kern_step(&a, t, b), mean += d[b] / 10;
         for (int64_t c = 0; c < N; c++) {
             const double both = d[c / 64 * 2] + d[c / 64 * 2 + 1], left = test_kern_left(&rest, t, c);
             const double off = (double)x[t * N + c] - test_kern_act(&a, t, c) - left;
             if (both > 1.499 * mean && both < 1.501 * mean) continue;
             if (both < 1.5 * mean || t == 7) assert_true(left == 0), n_left_out++;
-            else assert_true(fabs(off) <= d[c / 32] / 127 / 1.9), n_kept++; /* half a step of at most a step */
+            else { /* half a step, which is at most half of a code's */
+                const double step = test_kern_step(&rest, t, c / 32);
+                assert_true(fabs(off) <= step / 2 * 1.001 && step <= d[c / 32] / 127 * 1.001), n_kept++;
+            }
         }
     }
     assert_true(n_kept >= T * 32 && n_left_out >= T * 32);
@@ -1526,10 +1612,36 @@ static void test_kern_sources(void **state) {
     assert_null(allm__pack_of(&odd));
 }
 
+/* Two groups of rows, of codes and inputs as they come and of the largest, whose sums nearly fill 20 bits. */
+static void test_kern_source_groups(void **state) {
+    (void)state;
+    enum { R = 35, N = 384, T = 13 };
+    static const int bits[] = {2, 3, 4, 5, 6, 8}, scales[] = {ALLM__F16, ALLM__BF16, ALLM__F32};
+    for (size_t i = 0; i < ALLM__COUNT(bits) * ALLM__COUNT(scales) * 6; i++) {
+        const int  b = bits[i / 18], most = (int)i % 3 - 1;
+        allm__wsrc w = test_kern_source(b, i / 3 % 2 ? 64 : 32, allm__fmt_of(scales[i / 6 % 3]), R, N);
+        float     *x = test_kern_floats(N * T), y[R * T], want[R * T];
+        const allm__mat_part whole = {w, R, 0, R, 0};
+        test_pack_w          m     = {0};
+        if (most) memset((void *)(uintptr_t)w.codes.data, 255, (size_t)(R * N * b / 8));
+        for (int c = 0; c < N * T && most; c++) x[c] = (float)(127 * most);
+        m.mat.fmt = allm__pack_of(&w), m.mat.parts = &whole, m.mat.n_parts = 1, m.mat.n_rows = R, m.mat.n_cols = N;
+        test_kern_product(allm__kern_find("scalar"), &m, 0, R, x, T, test_kern_ways[2], want, R);
+        TEST_KERN_EACH(k)
+        for (size_t way = 2; way < 4; way++) {
+            test_kern_product(k, &m, 0, R, x, T, test_kern_ways[way], y, R);
+            test_kern_same(m.mat.fmt->name, k, y, want, R * T);
+        }
+        free(x), free((void *)(uintptr_t)w.codes.data), free((void *)(uintptr_t)w.scales.data);
+    }
+}
+
 static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_acts_contract),  cmocka_unit_test(test_kern_acts_isas),
     cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm),
-    cmocka_unit_test(test_kern_sources),
+    cmocka_unit_test(test_kern_acts_tiles),     cmocka_unit_test(test_kern_acts_ends),
+    cmocka_unit_test(test_kern_acts_limit),     cmocka_unit_test(test_kern_gemm_groups),
+    cmocka_unit_test(test_kern_sources),        cmocka_unit_test(test_kern_source_groups),
     cmocka_unit_test(test_kern_integers),
     cmocka_unit_test(test_kern_same_bits_split), cmocka_unit_test(test_kern_odd_numbers),
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
