@@ -7775,8 +7775,8 @@ static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
  * range) the operations and their order depend on nothing else, so that results are the same bits for every batch, row
  * or thread split; and they are the same in every table, because the int8 rounding of activations makes much of a last
  * bit: a lane is a row, sums run over the columns in order, and what is fused is fused everywhere. NaN in a weight,
- * scale or activation gives NaN where it is used, as an activation above 2^100 does once it is rounded, and nothing
- * worse (where a scale is not finite, a token beside which another has a rest may get NaN for an infinity).
+ * scale or activation gives NaN where it is used, and so does an activation above 2^100 that is rounded to int8;
+ * nothing worse (where a scale is not finite, a token beside which another has a rest may get NaN for an infinity).
  *
  * Matrix products come in two kinds. gemm multiplies codes with activations rounded to int8 (or 16 bits) per 32
  * columns: the integer part is exact; gemm_rest adds products of what rounding has left where it is coarse. gemm_f32
@@ -9690,10 +9690,10 @@ ALLM__INLINE ALLM__X(i) ALLM__K(dot_planes)(ALLM__X(i) sum, const ALLM__X(c) *c,
 }
 
 /* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with (with
- * minima: if codes are wide). i_s: which of the acts' sums. T, has_min, n_planes and tame are constants; wide: see
- * X(i_dot); tame: weights' scales come from f16, so that d times the step, a power of two, is exact and is ready before
- * the sum is. */
-ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, int tame, const ALLM__X(c) *c, int n,
+ * minima: if codes are wide). i_s: which of the acts' sums. T, has_min, n_planes and is_f16 are constants; wide:
+ * see X(i_dot); is_f16: weights' scales come from f16, so that d times the step, a power of two, is exact, and ready
+ * before the sum is. */
+ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, int is_f16, const ALLM__X(c) *c, int n,
                                      int col, const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d,
                                      ALLM__X(f) m, ALLM__X(f) *acc) {
     const int apart = n_planes == 1 && T % ALLM__X(apart) == 0 ? ALLM__X(apart) : 1;
@@ -9713,7 +9713,7 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
                     sum[k] = ALLM__X(i_dot)(sum[k], c + i, 1, a->q + 32 * (t + k) + col + 4 * i, wide);
         ALLM__UNROLL(4) for (int k = 0; k < apart; k++) {
             const ALLM__X(f) q = ALLM__X(i_float)(sum[k]), step = ALLM__X(set)(a->d[t + k]);
-            if (n_planes > 1 || tame) acc[t + k] = ALLM__X(fma)(q, ALLM__X(mul)(d, step), acc[t + k]);
+            if (n_planes > 1 || is_f16) acc[t + k] = ALLM__X(fma)(q, ALLM__X(mul)(d, step), acc[t + k]);
             else acc[t + k] = ALLM__X(fma)(ALLM__X(mul)(q, step), d, acc[t + k]); /* exact, as in pair_half */
             if (has_min) acc[t + k] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i_s + t + k]), acc[t + k]);
         }
@@ -9868,7 +9868,7 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
     const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(book ? 8 : n_bits);
     const int          type  = kind == ALLM__K(of_f16) ? ALLM__F16 : kind == ALLM__K(of_bf16) ? ALLM__BF16 : j->p->at_d;
     const int          parts = 64 / (kind == ALLM__K(of_type) && n_part == 64 ? j->p->n_part : n_part);
-    const int          tame = kind == ALLM__K(of_half) || kind == ALLM__K(of_super) || kind == ALLM__K(of_f16);
+    const int          is_f16 = kind == ALLM__K(of_half) || kind == ALLM__K(of_super) || kind == ALLM__K(of_f16);
     const int32_t      W = T == 1 ? 1 : j->W;
     const allm__ablock a = allm__acts_at(block, T == 1 ? 0 : j->t, W, n_planes);
     ALLM__X(c)         c[8];
@@ -9889,7 +9889,7 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
             if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
         }
         if (!has_min || wide > 1) ALLM__K(starts)(T, a.n + i_s, shift, start);
-        ALLM__K(tile_part)(T, has_min, n_planes, wide, tame, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, is_f16, c + 4 * h, 8 / n, 16 * h, &a, start, i_s, d, m, acc);
     }
 }
 
