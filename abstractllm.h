@@ -9274,13 +9274,14 @@ static void ALLM__K(acts_tile)(const allm__acts *a, const float *x, int32_t t) {
         __m512             d    = _mm512_mul_ps(q, _mm512_set1_ps(0x1p-6f));
         d                       = _mm512_mask_add_ps(d, more, d, d);
         allm__vstore_n(b.d, _mm512_maskz_mov_ps(tame, d), W);
-        allm__vstore_n(b.s, _mm512_maskz_div_ps(tame, one, d), W);
+        const __m512 none = _mm512_sub_ps(top, top); /* 0; of what is no number NaN */
+        allm__vstore_n(b.s, _mm512_mask_div_ps(none, tame, one, d), W);
     }
     for (int64_t i = 0; i < a->n_blocks; i++) {
         const allm__ablock b = allm__acts_at(p + (size_t)i * n, 0, W, 1);
-        const __m512       d = i < ld / 32 ? allm__vload_n(b.d, W) : _mm512_setzero_ps();
-        if ((_mm512_cmp_ps_mask(d, _mm512_setzero_ps(), _CMP_EQ_OQ) & 0xfff) == 0) {
-            ALLM__K(tile_codes)(x + t * ld + 32 * i, ld, d, &b);
+        const __m512       s = i < ld / 32 ? allm__vload_n(b.s, W) : _mm512_set1_ps(NAN);
+        if (!_mm512_cmp_ps_mask(s, s, _CMP_UNORD_Q)) {
+            ALLM__K(tile_codes)(x + t * ld + 32 * i, ld, allm__vload_n(b.d, W), &b);
             continue;
         }
         for (int32_t k = 0; k < W; k++) {
@@ -9647,11 +9648,13 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     const uint8_t     *packed; /* instead of panels */
     int64_t            n_panels;
     uint8_t           *block;  /* the first panel's first block */
-    size_t             stride; /* to the next block */
-    size_t             n_next; /* panels to those of the next group */
-    size_t             ahead;  /* bytes to what is fetched while packed columns are used; 0: nothing */
-    int32_t            t, W;   /* first token; width of the tile */
-    float             *y;      /* [T][16] results, ldy apart; of a pair of groups [T][32] */
+    size_t             stride;   /* to the next block */
+    size_t             n_next;   /* panels to those of the next group */
+    int64_t            n_groups; /* packed groups, one behind another, where all tokens go at a time ... */
+    size_t             n_group;  /* ... so many bytes apart */
+    size_t             ahead;    /* bytes to what is fetched while packed columns are used; 0: nothing */
+    int32_t            t, W;     /* first token; width of the tile */
+    float             *y;        /* [T][16] results, ldy apart; of a pair of groups [T][32] */
     int64_t            ldy;
     int                first;  /* what y holds is not added */
     const float       *scale;  /* [W] that results are multiplied by; NULL: more columns come */
@@ -9893,11 +9896,12 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
     }
 }
 
-/* T tokens times packed columns, which go from memory to registers in the order they lie in. Zen 4 fetches best by
- * itself what is read like this; Zen 5 takes 5 to 23 % longer if nothing is prefetched, with AVX2 20 to 27. All but j
- * are constants. */
-ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int n_bits, int n_part, int has_min,
-                                   int shift, int n_planes, int has_book) {
+/* T tokens times a group of packed columns, which go from memory to registers in the order they lie in. Zen 4 fetches
+ * best by itself what is read like this; Zen 5 takes 5 to 23 % longer if nothing is prefetched, with AVX2 20 to 27. All
+ * but j, packed and y are constants. */
+ALLM__INLINE void ALLM__K(few_group)(const ALLM__K(tile) *j, const uint8_t *packed, float *y, int T, int kind,
+                                     int n_bits, int n_part, int has_min, int shift, int n_planes,
+                                     const uint8_t *book, ALLM__X(c) in) {
     const int    super = kind == ALLM__K(of_super) || kind == ALLM__K(of_steps), typed = kind == ALLM__K(of_type);
     const int    n_byte = super ? 1 : typed && j->p->at_d == ALLM__F32 ? 4 : 2;
     const size_t n_head = super ? 64 : 0;
@@ -9906,15 +9910,12 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
     const size_t n_panel = n_scale + 128 * (size_t)n_bits, one = allm__acts_block_bytes(n_planes);
     const size_t n_block = T == 1 ? one : j->stride, ahead = j->ahead;
     const int    n_lines = 2 * n_bits + (int)(n_each + 63) / 64;
-    uint8_t      list[16], *book = has_book ? list : NULL;
-    if (has_book) ALLM__K(book)(j->p, shift, list);
-    const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : j->packed);
     enum { most = ALLM__ROWS / ALLM__X(width) };
     const int n_r = T == 1 ? most : 1; /* registers of rows side by side: a lone token reads a line but once */
     for (int r0 = 0; r0 < ALLM__ROWS; r0 += n_r * ALLM__X(width)) {
         ALLM__X(f)     acc[most][4], d[most], m[most];
         uint8_t       *block = j->block;
-        const uint8_t *p     = j->packed;
+        const uint8_t *p     = packed;
         ALLM__UNROLL(4) for (int k = 0; k < n_r; k++) {
             d[k] = m[k] = ALLM__X(set)(0);
             ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[k][t] = ALLM__X(set)(0);
@@ -9942,9 +9943,21 @@ ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int 
         }
         ALLM__UNROLL(4) for (int k = 0; k < n_r; k++)
             ALLM__UNROLL(4) for (int t = 0; t < T; t++)
-                ALLM__X(store)(j->y + t * j->ldy + r0 + k * ALLM__X(width),
+                ALLM__X(store)(y + t * j->ldy + r0 + k * ALLM__X(width),
                                ALLM__X(mul)(acc[k][t], ALLM__X(set)(j->scale[T == 1 ? 0 : j->t + t])));
     }
+}
+
+/* The groups of j. */
+ALLM__INLINE void ALLM__K(few_run)(const ALLM__K(tile) *j, int T, int kind, int n_bits, int n_part, int has_min,
+                                   int shift, int n_planes, int has_book) {
+    const uint8_t *packed = j->packed;
+    float         *y      = j->y;
+    uint8_t        list[16], *book = has_book ? list : NULL;
+    if (has_book) ALLM__K(book)(j->p, shift, list);
+    const ALLM__X(c) in = ALLM__X(c_book)(has_book ? list : packed);
+    for (int64_t g = 0; g < j->n_groups; g++, packed += j->n_group, y += ALLM__ROWS)
+        ALLM__K(few_group)(j, packed, y, T, kind, n_bits, n_part, has_min, shift, n_planes, book, in);
 }
 
 /* Some of n tokens; returns how many. Planes are many codes: with two of them no more than two tokens. A lone token
@@ -10159,10 +10172,12 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
     const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const ALLM__K(cut) c  = ALLM__K(cut_of)(w, many, pairs);
     const int64_t n       = c.n, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
-    const int64_t n_chunk = direct ? n : c.n_chunk;
-    j.n_next = (size_t)n_chunk, j.ahead = wide_core || ALLM__X(width) == 8 ? ALLM__AHEAD : 0;
+    const int     once    = direct && a->n_tokens <= (a->n_planes > 1 ? 2 : 4); /* see few_of */
+    const int64_t n_chunk = direct ? n : c.n_chunk, n_some = once ? end : c.n_some;
+    j.n_next = (size_t)n_chunk, j.n_group = c.n_group;
+    j.ahead  = wide_core || ALLM__X(width) == 8 ? ALLM__AHEAD : 0;
     for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
-        g1 = ALLM__MIN(g0 + c.n_some, end);
+        g1 = ALLM__MIN(g0 + n_some, end);
         for (int64_t i = 0; i < n; i += n_chunk) {
             j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
             for (int64_t g = g0; g < g1 && !direct; g++)
@@ -10181,14 +10196,17 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
                 j.scale  = i + n_chunk < n ? NULL : allm__acts_scale(a, t / ALLM__TOKENS);
                 for (int64_t g = g0, n_g; g < g1; g += n_g) {
                     const int64_t r = g * ALLM__ROWS;
-                    n_g = pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1 ? 2 : 1;
-                    for (int64_t k = g; k < g + n_g; k++) {
+                    n_g = 1;
+                    if (pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1) n_g = 2;
+                    if (once && r >= r0) n_g = ALLM__MAX(1, r1 / ALLM__ROWS - g);
+                    for (int64_t k = g; k < g + n_g && !direct; k++) {
                         if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
                         ALLM__K(fetch)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
                     }
                     j.panels = panels + (g - g0) * n_chunk;
                     j.packed = direct ? w->packed + (size_t)g * c.n_group : NULL;
-                    if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + r, ldy);
+                    j.n_groups = n_g;
+                    if (pairs && n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + r, ldy);
                     else
                         ALLM__K(tokens)(&j, y + t * ldy + r, ldy, ALLM__MAX(r0 - r, 0), ALLM__MIN(r1 - r, ALLM__ROWS),
                                         a->n_planes);
