@@ -9645,9 +9645,9 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
 typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and tokens of a tile of activations */
     const allm__pack  *p;
     const allm__panel *panels;
-    const uint8_t     *packed; /* instead of panels */
+    const uint8_t     *packed;   /* instead of panels */
     int64_t            n_panels;
-    uint8_t           *block;  /* the first panel's first block */
+    uint8_t           *block;    /* the first panel's first block */
     size_t             stride;   /* to the next block */
     size_t             n_next;   /* panels to those of the next group */
     int64_t            n_groups; /* packed groups, one behind another, where all tokens go at a time ... */
@@ -9656,8 +9656,8 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     int32_t            t, W;     /* first token; width of the tile */
     float             *y;        /* [T][16] results, ldy apart; of a pair of groups [T][32] */
     int64_t            ldy;
-    int                first;  /* what y holds is not added */
-    const float       *scale;  /* [W] that results are multiplied by; NULL: more columns come */
+    int                first;    /* what y holds is not added */
+    const float       *scale;    /* [W] that results are multiplied by; NULL: more columns come */
 } ALLM__K(tile);
 
 /* For X(i_dot): 0, codes of few bits; 1, of up to 6; 2, of more (3 with the second plane of activations). */
@@ -10155,6 +10155,25 @@ static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo,
     if (!whole) ALLM__K(rows_out)(own, y, ldy, j->W, lo, hi);
 }
 
+/* Few tokens times packed columns as they are: where all of them go at a time, through all groups in one call, which
+ * an answer's tokens owe 5 to 10 % to. */
+static void ALLM__K(gemm_direct)(const allm__mat *w, const allm__pack *p, int64_t r0, int64_t r1, const allm__acts *a,
+                                 float *y, int64_t ldy, size_t ahead) {
+    const int64_t n_whole = a->n_tokens <= (a->n_planes > 1 ? 2 : 4) ? r1 / ALLM__ROWS : 0; /* see few_of */
+    ALLM__K(tile) j;
+    memset(&j, 0, sizeof j);
+    j.p = p, j.n_panels = a->n_blocks / 2, j.ahead = ahead, j.first = 1;
+    j.n_group = (size_t)allm__pack_n_tiles(p, w->n_cols) * allm__pack_tile_bytes(p);
+    j.block = allm__acts_tile(a, 0), j.W = a->n_tokens, j.scale = allm__acts_scale(a, 0);
+    j.stride = (size_t)j.W * allm__acts_block_bytes(a->n_planes);
+    for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g += j.n_groups) {
+        const int64_t r = g * ALLM__ROWS;
+        j.packed   = w->packed + (size_t)g * j.n_group;
+        j.n_groups = r < r0 ? 1 : ALLM__MAX(1, n_whole - g);
+        ALLM__K(tokens)(&j, y + r, ldy, ALLM__MAX(r0 - r, 0), ALLM__MIN(r1 - r, ALLM__ROWS), a->n_planes);
+    }
+}
+
 /* Panels of some columns of some groups of rows, and every tile of activations times all of these: what one tile meets
  * stays in the second cache, a tile's part of the columns in the first. */
 ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, const allm__mat *next, int64_t row,
@@ -10166,23 +10185,24 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
     const int     many    = a->n_tokens > 2 * ALLM__TOKENS;
     j.p                   = allm__pack_find(w->fmt->id);
     const int     few     = !allm__pack_direct_few(j.p) ? 1 : ALLM__X(width) == 16 ? ALLM__DIRECT : ALLM__DIRECT / 2;
-    const int     direct  = ALLM__X(width) > 1 && a->n_tokens <= few && w->packed;
-    const int     pairs   = wide_core && a->n_planes == 1 && !direct && !(j.p->n_part == 16 && j.p->has_min);
+    if (ALLM__X(width) > 1 && a->n_tokens <= few && w->packed) {
+        const size_t ahead = wide_core || ALLM__X(width) == 8 ? ALLM__AHEAD : 0;
+        ALLM__K(gemm_direct)(w, j.p, r0, r1, a, y, ldy, ahead);
+        return;
+    }
+    const int     pairs   = wide_core && a->n_planes == 1 && !(j.p->n_part == 16 && j.p->has_min);
     const int64_t n_tiles = (a->n_tokens + ALLM__TOKENS - 1) / ALLM__TOKENS;
     const int     big     = allm__acts_bytes(w->n_cols, a->n_tokens, a->n_planes) > ALLM__NEAR;
     const ALLM__K(cut) c  = ALLM__K(cut_of)(w, many, pairs);
     const int64_t n       = c.n, end = (r1 + ALLM__ROWS - 1) / ALLM__ROWS; /* panels, groups */
-    const int     once    = direct && a->n_tokens <= (a->n_planes > 1 ? 2 : 4); /* see few_of */
-    const int64_t n_chunk = direct ? n : c.n_chunk, n_some = once ? end : c.n_some;
-    j.n_next = (size_t)n_chunk, j.n_group = c.n_group;
-    j.ahead  = wide_core || ALLM__X(width) == 8 ? ALLM__AHEAD : 0;
+    j.n_next = (size_t)c.n_chunk, j.packed = NULL;
     for (int64_t g0 = r0 / ALLM__ROWS, g1; g0 < end; g0 = g1) {
-        g1 = ALLM__MIN(g0 + n_some, end);
-        for (int64_t i = 0; i < n; i += n_chunk) {
-            j.n_panels = ALLM__MIN(n_chunk, n - i), j.first = i == 0;
-            for (int64_t g = g0; g < g1 && !direct; g++)
-                ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * n_chunk);
-            const int64_t   i1     = i + n_chunk < n ? i + n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
+        g1 = ALLM__MIN(g0 + c.n_some, end);
+        for (int64_t i = 0; i < n; i += c.n_chunk) {
+            j.n_panels = ALLM__MIN(c.n_chunk, n - i), j.first = i == 0;
+            for (int64_t g = g0; g < g1; g++)
+                ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels + (g - g0) * c.n_chunk);
+            const int64_t   i1     = i + c.n_chunk < n ? i + c.n_chunk : 0, g2 = i1 ? g0 : g1; /* what comes next */
             ALLM__K(coming) coming = {NULL, 0, 0, 0};
             if (many && g2 < end) coming = ALLM__K(coming_of)(w, &c, g2, end, i1);
             else if (many && next) {
@@ -10193,20 +10213,16 @@ ALLM__INLINE void ALLM__K(gemm_of)(const allm__mat *w, int64_t r0, int64_t r1, c
                 j.W      = allm__acts_width(a, t / ALLM__TOKENS);
                 j.stride = (size_t)j.W * n_block;
                 j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
-                j.scale  = i + n_chunk < n ? NULL : allm__acts_scale(a, t / ALLM__TOKENS);
+                j.scale  = i + c.n_chunk < n ? NULL : allm__acts_scale(a, t / ALLM__TOKENS);
                 for (int64_t g = g0, n_g; g < g1; g += n_g) {
                     const int64_t r = g * ALLM__ROWS;
-                    n_g = 1;
-                    if (pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1) n_g = 2;
-                    if (once && r >= r0) n_g = ALLM__MAX(1, r1 / ALLM__ROWS - g);
-                    for (int64_t k = g; k < g + n_g && !direct; k++) {
+                    n_g = pairs && g + 1 < g1 && r >= r0 && r + 2 * ALLM__ROWS <= r1 ? 2 : 1;
+                    for (int64_t k = g; k < g + n_g; k++) {
                         if (big) ALLM__K(fetch_acts)(a, t / ALLM__TOKENS, 2 * i, 2 * j.n_panels, k - g0, g1 - g0);
                         ALLM__K(fetch)(&coming, t / ALLM__TOKENS * (g1 - g0) + k - g0, n_tiles * (g1 - g0));
                     }
-                    j.panels = panels + (g - g0) * n_chunk;
-                    j.packed = direct ? w->packed + (size_t)g * c.n_group : NULL;
-                    j.n_groups = n_g;
-                    if (pairs && n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + r, ldy);
+                    j.panels = panels + (g - g0) * c.n_chunk;
+                    if (n_g > 1) ALLM__K(tokens_pair)(&j, y + t * ldy + r, ldy);
                     else
                         ALLM__K(tokens)(&j, y + t * ldy + r, ldy, ALLM__MAX(r0 - r, 0), ALLM__MIN(r1 - r, ALLM__ROWS),
                                         a->n_planes);
