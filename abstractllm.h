@@ -9642,7 +9642,7 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
 
 /* ---- products of codes */
 
-typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and tokens of a tile of activations */
+typedef struct ALLM__K(tile) { /* a group of rows, or packed ones, a chunk of its columns, tokens of a tile */
     const allm__pack  *p;
     const allm__panel *panels;
     const uint8_t     *packed;   /* instead of panels */
@@ -9654,7 +9654,7 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     size_t             n_group;  /* ... so many bytes apart */
     size_t             ahead;    /* bytes to what is fetched while packed columns are used; 0: nothing */
     int32_t            t, W;     /* first token; width of the tile */
-    float             *y;        /* [T][16] results, ldy apart; of a pair of groups [T][32] */
+    float             *y;        /* [T][16 of each group] results, ldy apart */
     int64_t            ldy;
     int                first;    /* what y holds is not added */
     const float       *scale;    /* [W] that results are multiplied by; NULL: more columns come */
@@ -9897,8 +9897,8 @@ ALLM__INLINE void ALLM__K(few_half)(const ALLM__K(tile) *j, const uint8_t *sc, c
 }
 
 /* T tokens times a group of packed columns, which go from memory to registers in the order they lie in. Zen 4 fetches
- * best by itself what is read like this; Zen 5 takes 5 to 23 % longer if nothing is prefetched, with AVX2 20 to 27. All
- * but j, packed and y are constants. */
+ * best by itself what is read like this; Zen 5 takes 5 to 23 % longer if nothing is prefetched, with AVX2 20 to 27. T
+ * to n_planes are constants, and whether there is a book. */
 ALLM__INLINE void ALLM__K(few_group)(const ALLM__K(tile) *j, const uint8_t *packed, float *y, int T, int kind,
                                      int n_bits, int n_part, int has_min, int shift, int n_planes,
                                      const uint8_t *book, ALLM__X(c) in) {
@@ -10142,7 +10142,7 @@ static void ALLM__K(tokens_pair)(ALLM__K(tile) *j, float *y, int64_t ldy) {
     }
 }
 
-/* ... of one group; rows [lo, hi) of y count. */
+/* ... of one group, of which rows [lo, hi) of y count, or of packed groups, of which all do. */
 static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo, int64_t hi, int n_planes) {
     float     own[ALLM__TOKENS * ALLM__ROWS];
     const int whole = hi - lo == ALLM__ROWS;
