@@ -9101,7 +9101,7 @@ ALLM__INLINE void ALLM__K(ablock)(const float *x, float amax, float limit, int32
         const allm__vf id = allm__vset(n_planes == 1 ? 127 / (64 * limit) / d : 32639 / amax);
         for (int i = 0; i < 2; i++) {
             allm__vf q = allm__vround(allm__vmul(allm__vload(x + 16 * i), id));
-            sum[i]     = allm__vsum(q); /* integers below 2^20: exact */
+            sum[i]     = allm__vsum(q) + 0; /* integers below 2^20: exact; of -0s: 0 */
             if (n_planes > 1) { /* a tie goes up, so that what is left is at least -128 and less than 128 */
                 const allm__vf h = allm__vround(allm__vmul(allm__vadd(q, allm__vset(0.25f)), allm__vset(1.0f / 256)));
                 allm__vstore_i8(b->low + 16 * i, allm__vsub(q, allm__vmul(h, allm__vset(256))));

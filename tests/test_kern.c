@@ -164,6 +164,8 @@ static void test_kern_acts_tiles(void **state) {
             for (int64_t i = 0; i < 27 * n && kind == 3; i++)
                 if (!test_random_below(50)) x[i] = ends[test_random_below(ALLM__COUNT(ends))];
             memset(x + 5 * n, 0, (size_t)n * sizeof *x), memset(x + 22 * n, 0, 32 * sizeof *x);
+            for (int c = 0; c < 16; c++) x[7 * n + c] = -0x1p-20f; /* codes that are all 0, of numbers below */
+            x[7 * n + 16] = 1;
             test_kern_acts_check(k, x, n, 27);
             free(x);
         }
